@@ -1,0 +1,138 @@
+"""What a thermostat does on the transport: subscribe, PUT, and look up where its buckets stand."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, frozen
+from twisted.logger import Logger
+
+from nled.domain.buckets import is_foreign
+from nled.domain.requests import Put, Subscribe
+from nled.domain.wire import Receipt, Update
+from nled.hub import Hub, Ticket, Wake
+from nled.store.buckets import Buckets, Opened, Written
+from nled.store.client import StoreUnavailable
+
+# After a chunk, more may follow for this long; then the answer ends (PROTOCOL.md a.7.2).
+BATCH_WINDOW = 3.0
+# A change that could not be read because the store was away is tried again so often.
+RETRY = 5.0
+_log = Logger()
+
+
+@define
+class Poll:
+    """One subscribe: what was newer at once, and what becomes newer while it is held.
+
+    Close it in a `finally`.
+    """
+
+    updates: tuple[Update, ...]
+    _serial: str
+    _claims: dict[str, int]
+    _ticket: Ticket
+    _transport: "Transport"
+    _sent: bool = False
+    _missed: bool = False
+
+    async def next(self) -> tuple[Update, ...]:
+        """Wait for the next chunk's worth of updates; empty when the answer is to end."""
+        while True:
+            wake = await self._ticket.wait(RETRY if self._missed else BATCH_WINDOW if self._sent else None)
+            if wake in (Wake.DEADLINE, Wake.ENDED) or (wake is Wake.QUIET and not self._missed):
+                return ()
+            try:
+                updates = await self._transport.reread(self._serial, self._claims)
+            except StoreUnavailable:
+                self._missed = True
+                continue
+            self._missed = False
+            if updates:
+                self._sent = True
+                self._claims.update((each.receipt.key, each.receipt.timestamp) for each in updates)
+                return updates
+
+    def close(self) -> None:
+        """Let go of the poll, whether the device took the answer or has gone."""
+        self._ticket.close()
+
+
+@frozen
+class Transport:
+    """The transport's use cases.
+
+    Attributes:
+        now: ms since the epoch.
+    """
+
+    buckets: Buckets
+    hub: Hub
+    now: Callable[[], int]
+
+    async def subscribe(self, serial: str, request: Subscribe) -> Poll:
+        """Open a poll. The ticket comes first, so that no change is lost while the store is read.
+
+        Raises:
+            StoreUnavailable, Full.
+        """
+        listed = [entry for entry in request.listed if not is_foreign(entry.key, serial)]
+        ticket = self.hub.open(serial)
+        opened: Opened | None = None
+        try:
+            opened = await self.buckets.subscribe(serial, listed, self.now())
+        finally:
+            if opened is None:
+                ticket.close()
+        claims = dict(opened.baselines) | {str(entry.key): entry.timestamp for entry in listed}
+        _report(serial, opened.updates)
+        return Poll(opened.updates, serial, claims, ticket, self)
+
+    async def reread(self, serial: str, claims: dict[str, int]) -> tuple[Update, ...]:
+        """Find what is newer than what a held poll has; raises StoreUnavailable."""
+        updates = await self.buckets.reread(serial, claims, self.now())
+        _report(serial, updates)
+        return updates
+
+    async def put(self, serial: str, puts: Sequence[Put]) -> list[Receipt]:
+        """Apply a PUT; one receipt per object, in order, also for what is refused.
+
+        Raises:
+            StoreUnavailable, Full.
+        """
+        own = [put for put in puts if not is_foreign(put.key, serial)]
+        written = iter(await self.buckets.put(serial, own, self.now()))
+        receipts = []
+        for put in puts:
+            if is_foreign(put.key, serial):
+                _log.warn("{serial} may not write {key}: another thermostat's.", serial=serial, key=put.key)
+                receipts.append(Receipt(0, 0, str(put.key)))
+            else:
+                outcome = next(written)
+                _explain(serial, outcome)
+                receipts.append(outcome.receipt)
+        return receipts
+
+    async def metadata(self, serial: str) -> tuple[Receipt, ...]:
+        """List where a device's buckets stand; raises StoreUnavailable."""
+        return await self.buckets.metadata(serial, self.now())
+
+
+def _report(serial: str, updates: Sequence[Update]) -> None:
+    for update in updates:
+        _log.info(
+            "{serial}: sent {key} revision {revision}: {fields}.",
+            serial=serial,
+            key=update.receipt.key,
+            revision=update.receipt.revision,
+            # Names only: a value may be a PIN's hash.
+            fields=", ".join(update.values),
+        )
+
+
+def _explain(serial: str, written: Written) -> None:
+    key = written.receipt.key
+    if written.outcome == "full":
+        _log.warn(
+            "{serial}: {key} not stored, limits.device_bytes or buckets reached.", serial=serial, key=key
+        )
+    elif written.outcome == "refused":
+        _log.debug("{serial} may not write {key}: it is the server's.", serial=serial, key=key)

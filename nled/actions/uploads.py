@@ -1,0 +1,77 @@
+"""Logs that devices upload: kept only where asked for, and never more than there is room for (g.3)."""
+
+import secrets
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+_GZIP = b"\x1f\x8b"
+_log = Logger()
+
+
+class TooBig(Exception):
+    """An upload unpacks to more than it may; the text says how much that is."""
+
+
+@frozen
+class Uploads:
+    """Keeps uploaded logs, one file each, in a folder per device.
+
+    Attributes:
+        folder: where they are kept, or None to drop them.
+        most_unpacked, device_quota, total_quota: bytes. Full quotas make room by their oldest files.
+    """
+
+    folder: Path | None
+    most_unpacked: int
+    device_quota: int
+    total_quota: int
+
+    async def keep(self, serial: str, body: bytes, now: int) -> None:
+        """Unpack and store one upload of a device, at `now` ms; or drop it if none are stored.
+
+        Raises:
+            TooBig: it unpacks to more than it may.
+        """
+        if self.folder is None:
+            return
+        # A slow disk must not hold up the polls.
+        await deferToThread(self._keep, self.folder, serial, body, now)
+
+    def _keep(self, folder: Path, serial: str, body: bytes, now: int) -> None:
+        text = self._unpack(body)
+        mine = folder / serial
+        mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_room(mine.glob("*.log"), self.device_quota - len(text))
+        _make_room(folder.glob("*/*.log"), self.total_quota - len(text))
+        at = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        (mine / f"{at}-{secrets.token_hex(4)}.log").write_bytes(text)
+        _log.info("{serial}: uploaded a log of {size} bytes.", serial=serial, size=len(text))
+
+    def _unpack(self, body: bytes) -> bytes:
+        if not body.startswith(_GZIP):
+            return body
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            text = unpacker.decompress(body, self.most_unpacked)
+        except zlib.error:
+            # Half a log tells something too; what cannot be unpacked is kept as it came.
+            return body
+        if unpacker.unconsumed_tail:
+            raise TooBig(f"The log may unpack to at most {self.most_unpacked} bytes.")
+        return text
+
+
+def _make_room(files: Iterator[Path], room: int) -> None:
+    by_age = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in files)
+    used = sum(size for _, size, _ in by_age)
+    for _, size, file in by_age:
+        if used <= room:
+            return
+        file.unlink(missing_ok=True)
+        used -= size

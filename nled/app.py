@@ -1,0 +1,192 @@
+"""The daemon: settings in, and all its parts started and stopped in order (DESIGN.md 5)."""
+
+import atexit
+import os
+import resource
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, wrapServerTLS
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from nled import __version__
+from nled.config import Config
+from nled.hub import Hub
+from nled.store import keys
+from nled.store.address import Address, parse
+from nled.store.bus import Bus
+from nled.store.child import PrivateServer
+from nled.store.client import Client, StoreUnavailable
+from nled.store.directory import StartError
+from nled.wiring import wire
+
+# A storm of thermostats after a power cut must not find the queue of the port full.
+_BACKLOG = 1024
+
+
+class Daemon(Service):
+    """Everything one process of nled runs.
+
+    Attributes:
+        device_port, control_port: the ports once started, for who asked for any free one.
+    """
+
+    device_port: IListeningPort
+    control_port: IListeningPort
+    _log = Logger()
+
+    def __init__(self, reactor: Any, config: Config) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._started: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self._starting: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Start; a part that cannot start ends the process with one sentence and status 1."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._starting = Deferred.fromCoroutine(self.start())
+        self._starting.addErrback(self._give_up)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop; fires when everything is down."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self.stop())
+
+    async def start(self) -> None:
+        """Start every part once the one below it is ready.
+
+        Raises:
+            StartError, StoreUnavailable: with one sentence that says what to do.
+        """
+        config = self._config
+        for warning in config.warnings:
+            self._log.warn("{warning}", warning=warning)
+        _raise_file_limit()
+        address = await self._store()
+        client = Client(self._reactor, address, deadline=config.redis.deadline)
+        self._started.append(("store connection", client.stop))
+        await client.start()
+
+        hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
+
+        def heard(notice: str) -> None:
+            serial, key, revision, _, origin = notice.split(" ")
+            if origin == "server":
+                hub.changed(serial)
+            elif origin == "acknowledged":
+                self._log.info(
+                    "{serial}: has {key} revision {revision}.", serial=serial, key=key, revision=revision
+                )
+
+        def missed() -> None:
+            _log_failure(self._log, hub.change_all())
+
+        bus = Bus(self._reactor, address, keys.CHANGES, on_message=heard, on_gap=missed)
+        self._started.append(("store notices", bus.stop))
+        await bus.start()
+
+        # Stopped between the ports, which then take no new polls, and the store, which answers need.
+        self._started.append(("polls", hub.drain))
+        sites = wire(self._reactor, config, client, hub)
+        self.control_port = await self._listen(
+            "control", config.control.host, config.control.port, sites.control
+        )
+        self.device_port = await self._listen("device", config.device.host, config.device.port, sites.device)
+        self._log.info(
+            "nled {version} is ready: thermostats on {device}, people on {control}.",
+            version=__version__,
+            device=_where(self.device_port),
+            control=_where(self.control_port),
+        )
+
+    async def stop(self) -> None:
+        """Stop what was started, the last first; the trouble of one part does not keep the others."""
+        if self._starting is not None:
+            self._starting.cancel()
+        while self._started:
+            name, stop = self._started.pop()
+            try:
+                await stop()
+            except Exception:  # noqa: BLE001 - whatever this was, the rest is to be stopped
+                self._log.failure("Could not stop {name} cleanly", name=name)
+
+    async def _store(self) -> Address:
+        settings = self._config.redis
+        if settings.url is not None:
+            try:
+                return parse(settings.url)
+            except ValueError as error:
+                raise StartError(f"redis.url: {error}") from None
+        server = PrivateServer(
+            self._reactor,
+            Path(self._config.state_dir) / "store",
+            binary=settings.binary,
+            maxmemory=settings.maxmemory_mb * 2**20,
+        )
+        address = await server.start()
+        self._started.append(("private store", server.stop))
+        return address
+
+    async def _listen(self, name: str, host: str, port: int, site: Site) -> IListeningPort:
+        kind = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
+        endpoint: IStreamServerEndpoint = kind(self._reactor, port, interface=host, backlog=_BACKLOG)
+        if name == "device" and self._config.device.cert_dir is not None:
+            endpoint = wrapServerTLS(_certificate(self._config.device.cert_dir), endpoint)
+        try:
+            listening = await endpoint.listen(site)
+        except CannotListenError as error:
+            raise StartError(
+                f"Cannot listen on {host} port {port} ({error.socketError}): stop what uses it, or change "
+                f"{name}.host or {name}.port."
+            ) from None
+        self._started.append((f"{name} port", lambda: maybeDeferred(listening.stopListening)))
+        return listening
+
+    def _give_up(self, failure: Failure) -> None:
+        if not self.running:
+            return
+        if failure.check(StartError, StoreUnavailable):
+            self._log.critical("{sentence}", sentence=failure.getErrorMessage())
+        else:
+            self._log.failure("nled could not start", failure)
+        # The end of the reactor alone would look like success to systemd (TRAPS.md T-C5).
+        atexit.register(_exit_as_failed)
+        self._reactor.stop()
+
+
+def _exit_as_failed() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _log_failure(log: Logger, work: Coroutine[Deferred[Any], Any, None]) -> None:
+    Deferred.fromCoroutine(work).addErrback(lambda failure: log.failure("A fault in nled", failure))
+
+
+def _raise_file_limit() -> None:
+    """Allow as many connections as the system does; the usual 1024 would be few homes."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _certificate(folder: Path) -> CertificateOptions:
+    begin = b"-----BEGIN "
+    chain = (folder / "fullchain.pem").read_bytes().split(begin)[1:]
+    first, *rest = (Certificate.loadPEM(begin + each).original for each in chain)
+    key = KeyPair.load((folder / "privkey.pem").read_bytes(), 1)
+    return CertificateOptions(privateKey=key.original, certificate=first, extraCertChain=rest)
+
+
+def _where(port: IListeningPort) -> str:
+    address: Any = port.getHost()
+    return f"{address.host}:{address.port}"

@@ -1,0 +1,17 @@
+"""What can be wrong with a request, as values every edge can turn into its own kind of answer."""
+
+
+class BadRequest(Exception):
+    """The sender's mistake; the text is one sentence that says what, where and what to do."""
+
+
+class NotKnown(Exception):
+    """What the request names does not exist; the text is one sentence."""
+
+
+class Refused(Exception):
+    """The sender may not do this now; the text is one sentence."""
+
+
+class Full(Exception):
+    """A limit of this installation is reached; the text names it."""

@@ -1,0 +1,293 @@
+"""One connection to the store that comes back by itself, whatever ended it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import txredisapi
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from nled.store.address import Address
+from nled.store.errors import PASSING, StoreUnavailable, code_of, from_reply
+
+_HEARTBEAT: Final = 5.0
+_GREETING_PAUSE: Final = 0.1
+_REFUSED_PAUSE: Final = 1.0
+_NEWS_EVERY: Final = 5.0
+_CLOSED: Final = "The store is closed because nled stops."
+
+
+@implementer(IStreamClientEndpoint)
+class _Reporting:
+    """Tells why a connection attempt failed, which txredisapi keeps to itself."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, report: Callable[[str], None]) -> None:
+        self._endpoint = endpoint
+        self._report = report
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        def failed(failure: Failure) -> Failure:
+            if not isinstance(failure.value, CancelledError):
+                self._report(failure.getErrorMessage())
+            return failure
+
+        connecting: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
+        return connecting.addErrback(failed)
+
+
+class _Factory(txredisapi.RedisFactory):
+    """Keeps one connection and hands its comings and goings to a Link."""
+
+    # The stock delays make a restart of the store cost up to ten seconds.
+    initialDelay = 0.1
+    maxDelay = 2
+
+    def __init__(self, link: "Link", protocol: Callable[..., Any], address: Address) -> None:
+        super().__init__(
+            None,
+            address.database or None,
+            # More than one connection would reorder commands that are not awaited.
+            1,
+            charset="utf-8",
+            username=address.username,
+            password=address.password,
+            # It would make a number of a text like "007".
+            convertNumbers=False,
+        )
+        self.protocol = protocol
+        self._link = link
+
+    def stopTrying(self) -> Deferred[Any]:
+        """Go on after a refused AUTH or SELECT, where the library would give up for ever."""
+        return super().stopTrying() if self.disconnectCalled else succeed(None)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        self._link.opened(protocol)
+        return protocol
+
+    def addConnection(self, conn: Any) -> None:
+        super().addConnection(conn)
+        if conn in self.pool:
+            self._link.ready(conn)
+
+    def delConnection(self, conn: Any) -> None:
+        super().delConnection(conn)
+        self._link.lost(conn)
+
+    def connectionError(self, why: str) -> None:
+        self._link.refused(why)
+
+
+class Link:
+    """Keeps a connection whose server is ready to work, and says why there is none.
+
+    Each new connection has to answer a PING (not refused, not loading) and, behind Sentinel, be the
+    master's, before it becomes `live`; then it is asked for a PING at an interval, since a connection
+    whose other end vanished says nothing by itself.
+
+    Attributes:
+        live: The protocol of the usable connection, None while there is none.
+        trouble: The sentence why there is none.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: Address,
+        protocol: Callable[..., Any],
+        *,
+        name: str,
+        deadline: float,
+        greet: Callable[[Any], Awaitable[None]] | None = None,
+    ) -> None:
+        self.live: Any = None
+        self.trouble = f"The store at {address} was not asked yet."
+        self._deadline = deadline
+        self._reactor = reactor
+        self._address = address
+        self._name = name
+        self._greet = greet
+        self._factory = _Factory(self, protocol, address)
+        self._waiters: dict[Deferred[Any], None] = {}
+        self._greeting: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._away_since: float | None = None
+        self._open: Any = None
+        self._stopping = False
+
+    async def start(self, patience: float) -> None:
+        """Connect and wait until the connection is live.
+
+        Raises:
+            StoreUnavailable: It was not within `patience` seconds; nothing goes on trying then.
+        """
+        end = self._reactor.seconds() + patience
+        self._factory.startConnecting(_Reporting(self._address.endpoint(self._reactor), self.unreachable))
+        while self.live is None:
+            left = end - self._reactor.seconds()
+            try:
+                await self.wait(min(left, _NEWS_EVERY))
+            except StoreUnavailable:
+                if left <= _NEWS_EVERY:
+                    await self.stop()
+                    raise
+                self._log.info("Waiting for the store: {trouble}", trouble=self.trouble)
+
+    async def stop(self) -> None:
+        """Close the connection; who waits for one is told so."""
+        self._stopping = True
+        self._calm()
+        # A peer that does not read keeps a polite close waiting for ever.
+        self._timer = self._reactor.callLater(self._deadline, self.drop, _CLOSED)
+        try:
+            await self._factory.disconnect()
+        finally:
+            self._calm()
+            for waiter in tuple(self._waiters):
+                waiter.errback(StoreUnavailable(_CLOSED))
+
+    async def wait(self, seconds: float) -> Any:
+        """Wait for a live connection and return its protocol.
+
+        Raises:
+            StoreUnavailable: There was none within that time.
+        """
+        if self.live is not None:
+            return self.live
+        if self._stopping:
+            raise StoreUnavailable(_CLOSED)
+        waiter: Deferred[Any] = Deferred()
+        self._waiters[waiter] = None
+        try:
+            return await waiter.addTimeout(seconds, self._reactor)
+        except defer.TimeoutError:
+            raise StoreUnavailable(self.trouble) from None
+        finally:
+            self._waiters.pop(waiter, None)
+
+    def drop(self, why: str) -> None:
+        """Give the connection up at once, so that the server is looked for anew."""
+        self._down(why)
+        if self._open is not None and self._open.transport is not None:
+            self._open.transport.abortConnection()
+
+    # From here on: called by the factory.
+
+    def unreachable(self, why: str) -> None:
+        """Note that connecting failed."""
+        self.trouble = (
+            f"The store at {self._address} cannot be reached ({why.rstrip('.')}); see that it runs."
+        )
+
+    def refused(self, why: str) -> None:
+        """Note that AUTH or SELECT was refused."""
+        answer = from_reply(why.rpartition(": ")[2])
+        known = isinstance(answer, StoreUnavailable)
+        self.trouble = (
+            str(answer) if known else f"The store refused the connection ({answer}); correct redis.url."
+        )
+
+    def opened(self, protocol: Any) -> None:
+        """Limit the time that AUTH and SELECT on a new connection may take: the library waits for ever."""
+        self._calm()
+        self._open = protocol
+        self._timer = self._reactor.callLater(self._deadline, self._silent)
+
+    def ready(self, protocol: Any) -> None:
+        """Find out whether the server behind a new connection is ready to work."""
+        self._calm()
+        if not self._stopping:
+            self._greeting = Deferred.fromCoroutine(self._welcome(protocol))
+            self._greeting.addErrback(self._welcome_failed)
+
+    def lost(self, protocol: Any) -> None:
+        """Take a lost connection out of use."""
+        self._calm()
+        if self.live is protocol:
+            self._down(f"The connection to the store at {self._address} was lost; see that it runs.")
+
+    async def _welcome(self, protocol: Any) -> None:
+        try:
+            while not await self._answers(protocol):
+                await deferLater(self._reactor, _GREETING_PAUSE)
+            if self._address.service is not None and (await protocol.ask("ROLE"))[0] != "master":
+                self.trouble = "The server that the Sentinels name is not the master yet; wait."
+            else:
+                if self._greet is not None:
+                    await self._greet(protocol)
+                self._up(protocol)
+                return
+        except txredisapi.ResponseError as error:
+            self.trouble = str(from_reply(str(error)))
+        await deferLater(self._reactor, _REFUSED_PAUSE)
+        self.drop(self.trouble)
+
+    async def _answers(self, protocol: Any) -> bool:
+        """Tell whether the server is ready, False if it will be by itself."""
+        try:
+            await protocol.ask("PING")
+        except txredisapi.ResponseError as error:
+            if code_of(str(error)) not in PASSING:
+                raise
+            self.trouble = str(from_reply(str(error)))
+            return False
+        return True
+
+    def _welcome_failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, defer.TimeoutError):
+            self._silent()
+        elif not isinstance(failure.value, CancelledError | txredisapi.ConnectionError):
+            self._log.failure("The store could not be greeted", failure)
+            self.drop("The store gave an answer that nled does not understand; see the log.")
+
+    def _up(self, protocol: Any) -> None:
+        if self._away_since is not None:
+            seconds = self._reactor.seconds() - self._away_since
+            self._log.info(
+                "The store is back ({name}) after {seconds:.1f} s", name=self._name, seconds=seconds
+            )
+            self._away_since = None
+        self.live = protocol
+        self._beat_later(protocol)
+        for waiter in tuple(self._waiters):
+            waiter.callback(protocol)
+
+    def _down(self, why: str) -> None:
+        self.trouble = why
+        if self.live is not None:
+            self.live = None
+            # Said once here and once when it is back, not by each call in between.
+            if not self._stopping:
+                self._away_since = self._reactor.seconds()
+                self._log.warn("The store went away ({name}): {why}", name=self._name, why=why)
+
+    def _beat_later(self, protocol: Any) -> None:
+        self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol)
+
+    def _beat(self, protocol: Any) -> None:
+        def failed(failure: Failure) -> None:
+            if isinstance(failure.value, defer.TimeoutError):
+                self._silent()
+            elif isinstance(failure.value, txredisapi.ResponseError):
+                self._beat_later(protocol)
+
+        protocol.ask("PING").addCallbacks(lambda _: self._beat_later(protocol), failed)
+
+    def _silent(self) -> None:
+        self.drop(f"The store at {self._address} does not answer; see whether it hangs.")
+
+    def _calm(self) -> None:
+        """End what is under way on a connection."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._greeting is not None:
+            self._greeting.cancel()
+        self._timer = self._greeting = None

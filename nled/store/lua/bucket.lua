@@ -1,0 +1,320 @@
+-- What every script shares: the request, where a bucket lives, what a device has yet to learn of it,
+-- and `commit`, the only place where a bucket changes. Names come from keys.py, put in front of this.
+
+local request = cjson.decode(ARGV[1])
+local now, serial = request.now, request.serial
+local facts = device_key(serial, 'facts')
+local index = device_key(serial, 'buckets')
+local owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
+
+local function given(value) return value ~= nil and value ~= cjson.null end
+
+-- The content of a bucket, and this device's view of it (claims, acknowledgements, pushes). They are
+-- one hash, except for a home's buckets: those exist once for all its devices.
+local function locate(key)
+  local view = device_key(serial, 'bucket:' .. key)
+  if owner and (key == 'user.' .. owner or key == 'structure.' .. structure) then
+    return home_key(owner, 'bucket:' .. key), view
+  end
+  return view, view
+end
+
+-- Numbers are equal as numbers (21 = 21.0), objects whatever the order of their keys.
+local function same(a, b)
+  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end
+  for k, v in pairs(a) do if not same(v, b[k]) then return false end end
+  for k in pairs(b) do if a[k] == nil then return false end end
+  return true
+end
+
+local function equal(a, b)
+  if not a or a == b then return a == b end
+  local x, y = tonumber(a), tonumber(b)
+  if x and y then return x == y and (a .. b):find('[.eE]') ~= nil end
+  local open = a:sub(1, 1)
+  if open ~= b:sub(1, 1) or (open ~= '{' and open ~= '[') then return false end
+  return same(cjson.decode(a), cjson.decode(b))
+end
+
+local function stamp_of(text)
+  local revision, timestamp, at, kind = text:match('^(%d+) (%d+) (%d+) (%a)$')
+  return { revision = tonumber(revision), timestamp = tonumber(timestamp), at = tonumber(at), kind = kind }
+end
+
+local function stamp_text(stamp)
+  return string.format('%.0f %.0f %.0f %s', stamp.revision, stamp.timestamp, stamp.at, stamp.kind)
+end
+
+local function expired(stamp)
+  return stamp.kind == 'm' and stamp.at + request.momentary <= now
+end
+
+-- All server writes of a bucket by field name, and all its values.
+local function contents(content)
+  local flat, stamps, values = redis.call('HGETALL', content), {}, {}
+  for i = 1, #flat, 2 do
+    local what, name = flat[i]:sub(1, 2), flat[i]:sub(3)
+    if what == 's:' then stamps[name] = stamp_of(flat[i + 1]) end
+    if what == 'v:' then values[name] = flat[i + 1] end
+  end
+  return stamps, values
+end
+
+local function numbers(key, ...)
+  local found = redis.call('HMGET', key, ...)
+  for i = 1, #found do found[i] = tonumber(found[i] or 0) end
+  return unpack(found)
+end
+
+local function publish(key, revision, timestamp, origin)
+  local members = { serial }
+  if key == 'user.' .. (owner or '') or key == 'structure.' .. (structure or '') then
+    members = redis.call('SMEMBERS', home_key(owner, 'devices'))
+  end
+  for _, member in ipairs(members) do
+    redis.call('PUBLISH', CHANGES,
+      string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, origin))
+  end
+end
+
+-- A receipt carries a timestamp the device will claim from then on. Whatever the server wrote and the
+-- device has not seen must stay newer than that, or it would count as acknowledged and be lost.
+local function keep_unseen_newer(key, content, stamps, seen, revision, timestamp)
+  local moved
+  for name, stamp in pairs(stamps) do
+    if stamp.timestamp <= timestamp and not seen(stamp) and not expired(stamp) then
+      stamp.timestamp = timestamp + 1
+      redis.call('HSET', content, 's:' .. name, stamp_text(stamp))
+      moved = true
+    end
+  end
+  if moved then
+    redis.call('HSET', content, 't', timestamp + 1, 'w', timestamp + 1)
+    publish(key, revision, timestamp + 1, 'server')
+  end
+end
+
+-- Whether the device has had a server write: it acknowledged it, or writes on top of a revision that
+-- holds it and that was pushed. One that has lost everything (claims 0, builds on 0) has not.
+local function witness(view, w, revision)
+  local acked, pushed, claimed = numbers(view, 'a', 'p', 'c')
+  local basis = given(w.expect) and w.expect or (given(w.base) and w.base or nil)
+  -- A basis above our own revision was minted by another server and says nothing.
+  if basis and (basis > revision or basis < 0) then basis = 0 end
+  local lost = basis == 0 and claimed == 0
+  return function(stamp)
+    if lost and stamp.kind == 's' then return false end
+    return stamp.timestamp <= acked
+      or (basis ~= nil and basis >= stamp.revision and stamp.timestamp <= pushed)
+  end, acked, lost
+end
+
+-- The values and server writes of the fields that w names.
+local function fields_of(content, w)
+  local names, stamps, values = {}, {}, {}
+  for _, v in ipairs(w.values) do
+    names[#names + 1], names[#names + 2] = 'v:' .. v[1], 's:' .. v[1]
+  end
+  if #names == 0 then return stamps, values end
+  local found = redis.call('HMGET', content, unpack(names))
+  for i, v in ipairs(w.values) do
+    values[v[1]] = found[2 * i - 1] or nil
+    stamps[v[1]] = found[2 * i] and stamp_of(found[2 * i]) or nil
+  end
+  return stamps, values
+end
+
+-- Mint the next revision and timestamp, and store: set and drop are hash fields and values.
+local function commit(w, content, view, set, drop, grown)
+  local revision, timestamp, claimed = numbers(content, 'r', 't', 'c')
+  revision, timestamp = revision + 1, math.max(now, timestamp + 1, claimed + 1)
+  if w.origin == 'server' then
+    for _, v in ipairs(w.values) do
+      local stamp = { revision = revision, timestamp = timestamp, at = now, kind = v[3] }
+      set[#set + 1], set[#set + 2] = 's:' .. v[1], stamp_text(stamp)
+    end
+    set[#set + 1], set[#set + 2] = 'w', timestamp
+  end
+  if #drop > 0 then redis.call('HDEL', content, unpack(drop)) end
+  redis.call('HSET', content, 'r', revision, 't', timestamp, unpack(set))
+  redis.call('SADD', index, w.key)
+  redis.call('PEXPIRE', index, request.ttl)
+  if content == view then
+    redis.call('HINCRBY', facts, 'bytes', grown)
+    redis.call('PEXPIRE', content, request.ttl)
+  end
+  publish(w.key, revision, timestamp, w.origin)
+  return revision, timestamp
+end
+
+local function too_much(w, view, grown)
+  if redis.call('EXISTS', view) == 0 and redis.call('SCARD', index) >= request.most_buckets then return true end
+  if redis.call('HLEN', view) + #w.values > 4 * request.most_fields then return true end
+  return grown > 0 and numbers(facts, 'bytes') + grown > request.most_bytes
+end
+
+-- What a device writes. w: key; values {{name, text}, ...}; replace, whether they are all there is;
+-- base and expect, revisions that may be missing; refused, to be answered but not applied.
+-- Returns what became of it ('stored', 'same', 'conflict', 'refused', 'full'), revision, timestamp.
+local function device_write(w)
+  local content, view = locate(w.key)
+  local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
+  if w.refused then return { 'refused', revision, timestamp } end
+  local seen, acked, lost = witness(view, w, revision)
+  local stamps, values
+  if w.replace or lost or newest > acked then
+    stamps, values = contents(content)
+  else
+    stamps, values = fields_of(content, w)
+  end
+  for _, stamp in pairs(stamps) do
+    if stamp.timestamp > acked and seen(stamp) then
+      acked = stamp.timestamp
+      redis.call('HSET', view, 'a', acked)
+    end
+  end
+
+  local outcome = 'conflict'
+  if not given(w.expect) or w.expect == revision then
+    local set, drop, grown, named = {}, {}, 0, {}
+    for _, v in ipairs(w.values) do
+      local name, text = v[1], v[2]
+      local stamp = stamps[name]
+      named[name] = true
+      -- The echo guard: the device prepared this before it had the server's write of the same field.
+      local stale = stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
+      if not stale and not equal(values[name], text) then
+        grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
+        set[#set + 1], set[#set + 2] = 'v:' .. name, text
+        drop[#drop + 1] = 's:' .. name
+        stamps[name] = nil
+      end
+    end
+    for name, text in pairs(w.replace and values or {}) do
+      if not named[name] then
+        drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
+        grown, stamps[name] = grown - #text - #name, nil
+      end
+    end
+    outcome = 'same'
+    if #set + #drop > 0 then
+      if too_much(w, view, grown) then return { 'full', revision, timestamp } end
+      revision, timestamp = commit(w, content, view, set, drop, grown)
+      outcome = 'stored'
+    end
+  end
+  keep_unseen_newer(w.key, content, stamps, seen, revision, timestamp)
+  return { outcome, revision, timestamp }
+end
+
+-- What the server writes. w: key; values {{name, text, kind, companion}, ...}, companions being no
+-- change on their own; replace; expect, a revision that may be missing.
+-- Returns 'stored', 'same' or 'conflict', revision, timestamp.
+local function server_write(w)
+  local content, view = locate(w.key)
+  local revision, timestamp = numbers(content, 'r', 't')
+  if given(w.expect) and w.expect ~= revision then return { 'conflict', revision, timestamp } end
+  local stamps, values
+  if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
+  local set, drop, grown, named, changed = {}, {}, 0, {}, false
+  local acked = numbers(view, 'a')
+  for _, v in ipairs(w.values) do
+    local name, text, _, companion = unpack(v)
+    local stamp = stamps[name]
+    named[name] = true
+    -- A command that went stale before the device took it counts for nothing: said again, it is new.
+    local forgotten = stamp and expired(stamp) and stamp.timestamp > acked
+    changed = changed or ((forgotten or not equal(values[name], text)) and not companion)
+    grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
+    set[#set + 1], set[#set + 2] = 'v:' .. name, text
+  end
+  for name, text in pairs(w.replace and values or {}) do
+    if not named[name] then
+      drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
+      grown, changed = grown - #text - #name, true
+    end
+  end
+  if not changed then return { 'same', revision, timestamp } end
+  return { 'stored', commit(w, content, view, set, drop, grown) }
+end
+
+-- The fields of a bucket that the server wrote after `claim` and the device still needs, as
+-- {revision, timestamp, key, {name, text, ...}}; nil when there are none.
+local function newer(key, claim)
+  local content, view = locate(key)
+  local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
+  if newest <= claim then return nil end
+  local acked = numbers(view, 'a')
+  local stamps, values = contents(content)
+  local names, fields = {}, {}
+  for name, stamp in pairs(stamps) do
+    if stamp.timestamp > claim and not expired(stamp)
+      and (stamp.kind == 's' or stamp.timestamp > acked) then
+      names[#names + 1] = name
+    end
+  end
+  if #names == 0 then return nil end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    fields[#fields + 1], fields[#fields + 2] = name, values[name]
+  end
+  redis.call('HSET', view, 'p', timestamp, 'pa', now)
+  if content ~= view then redis.call('PEXPIRE', view, request.ttl) end
+  return { revision, timestamp, key, fields }
+end
+
+-- The home's buckets come first, the user before the structure: its name ends the pairing screen.
+local function with_home_first(keys)
+  local ordered = {}
+  if owner then ordered = { 'user.' .. owner, 'structure.' .. structure } end
+  for _, key in ipairs(keys) do
+    if not owner or (key ~= ordered[1] and key ~= ordered[2]) then ordered[#ordered + 1] = key end
+  end
+  return ordered
+end
+
+-- Note that the device was heard of, and let its keys live on. False when the house is full.
+local function contact()
+  if not redis.call('ZSCORE', DEVICES, serial) then
+    if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
+      redis.call('ZREMRANGEBYSCORE', DEVICES, '-inf', now - request.ttl)
+      if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
+    end
+    redis.call('HSETNX', facts, 'first', now)
+  end
+  redis.call('ZADD', DEVICES, now, serial)
+  redis.call('HSET', facts, 'seen', now)
+  -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
+  if redis.call('PTTL', facts) < request.ttl * 0.99 then
+    redis.call('PEXPIRE', facts, request.ttl)
+    redis.call('PEXPIRE', index, request.ttl)
+    for _, key in ipairs(redis.call('SMEMBERS', index)) do
+      redis.call('PEXPIRE', device_key(serial, 'bucket:' .. key), request.ttl)
+    end
+  end
+  return true
+end
+
+-- Write the home's structure: the name it has or gets, and its devices.
+local function list_devices()
+  local home = 'structure.' .. structure
+  local devices = redis.call('SMEMBERS', home_key(owner, 'devices'))
+  table.sort(devices)
+  for i, member in ipairs(devices) do devices[i] = '"device.' .. member .. '"' end
+  local values = { { 'devices', '[' .. table.concat(devices, ',') .. ']', 's' } }
+  if redis.call('HEXISTS', locate(home), 'v:name') == 0 then values[2] = { 'name', '"Home"', 's' } end
+  server_write({ key = home, origin = 'server', values = values })
+end
+
+-- The home of an owned device has a user, whose name ends the pairing screen, and a structure. A home
+-- that is new, or has lost them, gets them here.
+local function settle_home()
+  local user, home = locate('user.' .. owner), locate('structure.' .. structure)
+  local came = redis.call('SADD', home_key(owner, 'devices'), serial) == 1
+  if not came and redis.call('EXISTS', user, home) == 2 then return end
+  if redis.call('HEXISTS', user, 'v:name') == 0 then
+    server_write({ key = 'user.' .. owner, origin = 'server',
+      values = { { 'name', '"' .. owner .. '"', 's' } } })
+  end
+  list_devices()
+end

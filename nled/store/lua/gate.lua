@@ -1,0 +1,15 @@
+-- May this device pass? request.pin: the hash of its password, empty when passwords are not pinned.
+-- Returns {tier, 1 or 0 for the password}.
+
+local tier = 'unknown'
+if owner then tier = 'paired'
+elseif redis.call('EXISTS', device_key(serial, 'key')) == 1 then tier = 'pending' end
+
+local fits = 1
+if request.pin ~= '' then
+  local pin = device_key(serial, 'pin')
+  redis.call('SET', pin, request.pin, 'NX')
+  redis.call('PEXPIRE', pin, request.ttl)
+  fits = redis.call('GET', pin) == request.pin and 1 or 0
+end
+return { tier, fits }

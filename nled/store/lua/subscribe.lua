@@ -1,0 +1,85 @@
+-- A new subscribe, in one step: contact, claims (= acknowledgements), inline values, and what is newer.
+-- request.listed: {{key, claim, values or null, whether they replace}, ...}.
+-- Returns {'full'} or {'ok', updates, {key, baseline, ...} for buckets the device did not list}.
+
+if not contact() then return { 'full' } end
+
+-- A claim is also the floor for the next timestamp: a device that runs ahead still takes our writes,
+-- and what was written before it was heard of, and never pushed, moves up to be newer.
+local function record(key, claim)
+  local content, view = locate(key)
+  local last, acked, pushed = numbers(view, 'c', 'a', 'p')
+  local revision, newest = numbers(content, 'r', 'w')
+  if newest <= claim and newest > math.max(acked, pushed) then
+    local function seen(stamp) return stamp.timestamp <= math.max(acked, pushed) end
+    keep_unseen_newer(key, content, contents(content), seen, revision, claim)
+  end
+  if last ~= claim or acked < claim then
+    redis.call('HSET', view, 'c', claim, 'a', math.max(acked, claim))
+    redis.call('PEXPIRE', view, request.ttl)
+    redis.call('SADD', index, key)
+    redis.call('PEXPIRE', index, request.ttl)
+    if content ~= view and claim > numbers(content, 'c') then redis.call('HSET', content, 'c', claim) end
+  end
+end
+
+-- Values that ride along: an upload by a device that claims nothing, or one that has moved on. An older
+-- one tells us only that a pending change was seen on the screen (PROTOCOL.md b.2).
+local function take(listed)
+  local key, claim, values = listed[1], listed[2], listed[3]
+  if claim > 0 and claim <= numbers(locate(key), 't') then
+    local cleared = {}
+    for _, v in ipairs(values) do
+      if v[1] == 'target_change_pending' and v[2] == 'false' then cleared[1] = v end
+    end
+    values = cleared
+  end
+  if #values > 0 then
+    device_write({ key = key, origin = 'device', values = values, base = claim == 0 and 0 or nil,
+      replace = listed[4] and #values == #listed[3] })
+  end
+end
+
+local claims, keys = {}, {}
+for _, listed in ipairs(request.listed) do
+  local key = listed[1]
+  if redis.call('SISMEMBER', index, key) == 1 or redis.call('SCARD', index) < request.most_buckets then
+    record(key, listed[2])
+    if given(listed[3]) then take(listed) end
+  end
+  if not claims[key] then keys[#keys + 1] = key end
+  claims[key] = listed[2]
+end
+
+if owner then settle_home() end
+
+-- What the device did not list it is offered once, and again after it asked for its entry.
+local baselines, entry = {}, numbers(facts, 'entry')
+local stored = redis.call('SMEMBERS', index)
+table.sort(stored)
+for _, key in ipairs(with_home_first(stored)) do
+  if not claims[key] then
+    local claim, pushed, at = numbers(select(2, locate(key)), 'c', 'p', 'pa')
+    claims[key] = at > entry and math.max(claim, pushed) or claim
+    baselines[#baselines + 1], baselines[#baselines + 2] = key, claims[key]
+    keys[#keys + 1] = key
+  end
+end
+
+-- A device that never takes what it is given must end up held: after three quick tries, one a minute.
+local function worn_out(key, view)
+  local newest = numbers(locate(key), 'w')
+  local pushed, at, tries = numbers(view, 'p', 'pa', 'n')
+  if newest > pushed or now - at > 60000 then tries = 0 end
+  redis.call('HSET', view, 'n', tries + 1)
+  return tries >= 3
+end
+
+local updates = {}
+for _, key in ipairs(with_home_first(keys)) do
+  local _, view = locate(key)
+  if numbers(locate(key), 'w') > claims[key] and not worn_out(key, view) then
+    updates[#updates + 1] = newer(key, claims[key])
+  end
+end
+return { 'ok', updates, baselines }

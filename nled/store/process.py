@@ -1,0 +1,124 @@
+"""One run of the server program: how it is configured, started, listened to and ended."""
+
+import re
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+# Process id, role and time: the journal has its own.
+_LINE: Final = re.compile(r"(?:\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ )?([-.*#] )?(.*)")
+
+
+def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
+    """Write the configuration of the private store, as the server reads it from its standard input."""
+    lines = (
+        # No TCP: who may use the store is decided by the mode of the socket alone.
+        "port 0",
+        f"unixsocket {_quoted(socket)}",
+        "unixsocketperm 700",
+        f"dir {_quoted(directory)}",
+        # At most the last second is lost when the power goes; the snapshots would be written besides.
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        # A full store has to refuse writes: evicting would forget devices without a word.
+        f"maxmemory {maxmemory}",
+        "maxmemory-policy noeviction",
+        # The default of 64 MB is much for the flash card of a gateway.
+        "auto-aof-rewrite-min-size 16mb",
+        "databases 1",
+        "daemonize no",
+        'logfile ""',
+        "loglevel notice",
+    )
+    return "\n".join((*lines, "")).encode()
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+class ServerProcess(ProcessProtocol):
+    """A running server.
+
+    Attributes:
+        end: How it ended, in words; None while it runs.
+        last_line: What it said last.
+    """
+
+    transport: Any
+    _log = Logger()
+
+    def __init__(self, configuration: bytes) -> None:
+        self.end: str | None = None
+        self._waiters: list[Deferred[str]] = []
+        self.last_line = ""
+        self._configuration = configuration
+        self._unfinished = b""
+
+    def spawn(self, reactor: IReactorProcess, binary: Path, lock: int) -> None:
+        """Start it; it keeps the descriptor `lock` open as long as it lives."""
+        command = [str(binary), "-"]
+        # Without this it would outlive a nled that was killed, and go on writing.
+        if setpriv := shutil.which("setpriv"):
+            command = [setpriv, "--pdeathsig", "TERM", *command]
+        reactor.spawnProcess(self, command[0], command, env=None, childFDs={0: "w", 1: "r", 2: "r", 3: lock})
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None once it has ended."""
+        pid: int | None = self.transport.pid
+        return pid
+
+    def signal(self, name: str) -> None:
+        """Send it a signal, unless it has ended."""
+        try:
+            self.transport.signalProcess(name)
+        except ProcessExitedAlready:
+            return
+
+    def connectionMade(self) -> None:
+        """Hand the configuration over."""
+        self.transport.write(self._configuration)
+        self.transport.closeStdin()
+
+    def outReceived(self, data: bytes) -> None:
+        """Pass what it logs on to our log."""
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for line in lines:
+            self._pass_on(line.decode(errors="replace").strip())
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell how it ended."""
+        status: Any = reason.value
+        killed = status.signal is not None
+        self.end = signal.Signals(status.signal).name if killed else f"exit status {status.exitCode}"
+        for waiter in self._waiters:
+            waiter.callback(self.end)
+
+    def when_ended(self) -> Deferred[str]:
+        """Fire with `end` as soon as there is one."""
+        if self.end is not None:
+            return succeed(self.end)
+        waiter: Deferred[str] = Deferred()
+        self._waiters.append(waiter)
+        return waiter
+
+    def _pass_on(self, line: str) -> None:
+        found = _LINE.fullmatch(line)
+        if found and (text := found[2]):
+            self.last_line = text
+            # Only errors in the configuration come without a level.
+            log = self._log.warn if found[1] in (None, "# ") else self._log.info
+            log("store: {text}", text=text)

@@ -1,0 +1,75 @@
+"""The Lua scripts, each with what they share put in front, and how they are asked.
+
+A script gets one JSON text and says in it which device it is about; its single key only names the
+device's slot.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Protocol
+
+import msgspec
+from attrs import frozen
+
+from nled.domain.requests import MOST_FIELDS
+from nled.store import keys
+from nled.store.client import Script
+
+_FOLDER = files("nled.store") / "lua"
+_SHARED = keys.LUA + (_FOLDER / "bucket.lua").read_text("ascii")
+
+
+def load(name: str) -> Script:
+    """Load `lua/NAME.lua`."""
+    return Script(name, f"{_SHARED}\n{(_FOLDER / f'{name}.lua').read_text('ascii')}")
+
+
+class Runner(Protocol):
+    """What the operations need of a client; `nled.store.client.Client` is one."""
+
+    async def command(self, *args: str | bytes | int) -> Any:
+        """Send one command; raises StoreUnavailable."""
+
+    async def run(self, script: Script, keys: Sequence[str], *args: str | bytes | int) -> Any:
+        """Run one script; raises StoreUnavailable."""
+
+
+@frozen
+class Limits:
+    """What one installation and one device may take up, and for how long (ms)."""
+
+    devices: int
+    buckets: int
+    device_bytes: int
+    ttl: int
+    momentary: int
+
+
+class Scripts:
+    """Asks scripts on behalf of one device at a time."""
+
+    def __init__(self, client: Runner, limits: Limits) -> None:
+        self.client = client
+        self.limits = limits
+
+    async def ask(self, script: Script, serial: str, now: int, **request: object) -> Any:
+        """Run a script for one device at a time in ms; returns its reply, numbers as int.
+
+        Raises:
+            StoreUnavailable: the store cannot be had now.
+        """
+        limits = self.limits
+        text = msgspec.json.encode(
+            {
+                "serial": serial,
+                "now": now,
+                "ttl": limits.ttl,
+                "momentary": limits.momentary,
+                "most_devices": limits.devices,
+                "most_buckets": limits.buckets,
+                "most_bytes": limits.device_bytes,
+                "most_fields": MOST_FIELDS,
+                **request,
+            }
+        )
+        return await self.client.run(script, [keys.facts(serial)], text)

@@ -1,0 +1,84 @@
+"""The control port, as far as it goes by now: claim a device, set its temperature (PROTOCOL.md c.2, c.4)."""
+
+import msgspec
+from attrs import frozen
+from twisted.web.server import Request
+
+from nled.actions.control import Control
+from nled.actions.pairing import Desk
+from nled.domain.errors import BadRequest
+from nled.domain.serials import sanitize
+from nled.web.errors import Problem
+from nled.web.router import Answer, Router, read_json
+
+MOST_BODY = 64 * 1024
+
+
+def control_error(problem: Problem) -> Answer:
+    """Write a problem under both keys that clients look for (PROTOCOL.md n.5)."""
+    content = {"success": False, "message": problem.sentence, "error": problem.sentence}
+    return Answer(msgspec.json.encode(content), problem.status, problem.headers)
+
+
+@frozen
+class ControlRoutes:
+    """The routes of the control port."""
+
+    control: Control
+    desk: Desk
+
+    def register(self, router: Router) -> None:
+        """Add the routes."""
+        router.add("/health", self.health, "GET")
+        router.add("/command", self.command, "POST")
+        router.add("/api/register", self.claim, "POST")
+
+    async def health(self, _request: Request) -> Answer:
+        """Say that the process answers."""
+        return _json({"status": "ok"})
+
+    async def command(self, request: Request) -> Answer:
+        """Carry out `{"serial", "command", "value"}`."""
+        body = _object(request)
+        serial = sanitize(_text(body, "serial", "Serial required"))
+        if serial is None:
+            raise BadRequest("serial must have 10 to 32 letters and digits.")
+        command = _text(body, "command", "Command required")
+        done = await self.control.command(serial, command, body.get("value"))
+        written = {"object_key": done.receipt.key, "values": done.values}
+        return _json({"success": True, "data": written})
+
+    async def claim(self, request: Request) -> Answer:
+        """Claim the device that shows `{"code"}` for `{"userId"}`."""
+        body = _object(request)
+        if not body.get("code") or not body.get("userId"):
+            raise BadRequest("Missing required fields: code, userId")
+        address = request.getClientAddress()
+        host = getattr(address, "host", "local")
+        serial = await self.desk.claim(body["code"], body["userId"], host)
+        if serial is None:
+            sentence = "Invalid, expired, or already claimed entry key"
+            # 200, as clients of this API expect it (c.4).
+            return _json({"success": False, "message": sentence, "error": sentence})
+        told = f"Device {serial} registered to {body['userId']}"
+        return _json({"success": True, "serial": serial, "message": told})
+
+
+def _object(request: Request) -> dict[str, object]:
+    body = read_json(request, MOST_BODY)
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return body
+
+
+def _text(body: dict[str, object], name: str, missing: str) -> str:
+    value = body.get(name)
+    if value in (None, ""):
+        raise BadRequest(missing)
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be a text.")
+    return value
+
+
+def _json(content: object) -> Answer:
+    return Answer(msgspec.json.encode(content))

@@ -1,0 +1,156 @@
+"""The device port beside the transport: discovery, pairing, and the small endpoints (PROTOCOL.md a, g)."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+from attrs import frozen
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.web.server import Request
+
+from nled.actions.pairing import Arrivals, Desk
+from nled.domain.entry import SERVER_VERSION, Origin, Tier, entry, parse_form
+from nled.domain.errors import BadRequest, Full
+from nled.domain.pairing import Claim
+from nled.domain.serials import Identity, identify
+from nled.store.client import StoreUnavailable
+from nled.web.router import Answer, Router
+
+SMALL = 16 * 1024
+# The installer of the firmware looks for a server of this name (g.4).
+DISCOVERED_AS = "nolongerevil"
+_log = Logger()
+_entry = lru_cache(maxsize=64)(entry)
+
+
+@frozen
+class DeviceRoutes:
+    """Everything on the device port but transport and upload.
+
+    Attributes:
+        origin: what devices are told; None for the address on which each one came in.
+        secure: whether the port speaks TLS.
+        entry_key_ttl: seconds, for discovery.
+        now: ms since the epoch.
+    """
+
+    desk: Desk
+    arrivals: Arrivals
+    origin: Origin | None
+    tier: Tier
+    secure: bool
+    entry_key_ttl: int
+    now: Callable[[], int]
+
+    def register(self, router: Router) -> None:
+        """Add the routes."""
+        router.add("/nest/entry", self.entry, "GET", "POST")
+        router.add("/info", self.info, "GET")
+        router.add("/nest/ping", self.ping, "GET", "POST")
+        router.add("/nest/transport", self.ping, "GET")
+        router.add("/nest/passphrase", self.passphrase, "GET")
+        router.add("/nest/passphrase/status", self.status, "GET")
+        router.add("/nest/pro_info/<code>", self.pro_info, "GET")
+        router.add("/nest/weather/<path:rest>", self.weather, "GET")
+
+    async def entry(self, request: Request) -> Answer:
+        """Tell a device where everything is; whatever it sends, the answer is 200 (a.3)."""
+        identity = identify_request(request)
+        facts = parse_form(request.content.read(SMALL)) if request.content else {}
+        if identity.serial is not None and not identity.is_mac:
+            arrived = Deferred.fromCoroutine(self._arrive(identity.serial, facts))
+            if facts.get("reset", "").upper() == "TRUE":
+                await arrived
+        return Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
+
+    async def _arrive(self, serial: str, facts: dict[str, str]) -> None:
+        try:
+            await self.arrivals.entered(serial, facts)
+        except StoreUnavailable:
+            _log.warn("{serial}: what it said at its entry was not kept, the store is away.", serial=serial)
+
+    async def info(self, request: Request) -> Answer:
+        """Let an installer find this server (g.4)."""
+        here = local_origin(request, secure=self.secure)
+        origin = self.origin or here
+        return _json(
+            {
+                "server": DISCOVERED_AS,
+                "version": SERVER_VERSION,
+                "api_origin": str(origin),
+                "cloudregisterurl": f"{origin}/entry",
+                # A thermostat's settings take an address only, and to look a name up could block.
+                "ip": origin.host if origin.host.replace(".", "").isdigit() else here.host,
+                "port": origin.port,
+                "ssl": origin.scheme == "https",
+                "require_device_pairing": self.desk.required,
+                "entry_key_ttl_seconds": self.entry_key_ttl,
+            }
+        )
+
+    async def ping(self, _request: Request) -> Answer:
+        """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
+        return _json({"status": "ok", "timestamp": self.now()})
+
+    async def passphrase(self, request: Request) -> Answer:
+        """Give the code for the screen (spec/passphrase.txt)."""
+        try:
+            serial = await self.desk.resolve(identify_request(request))
+            key = await self.desk.entry_key(serial)
+        except (StoreUnavailable, Full):
+            return _json({"error": "Entry key service unavailable"}, 503)
+        return Answer(b'{"value":"%s","expires":%d}' % (key.code.encode(), key.expires))
+
+    async def status(self, request: Request) -> Answer:
+        """Tell whether the code was claimed (spec/passphrase.txt)."""
+        try:
+            serial = await self.desk.resolve(identify_request(request))
+            status = await self.desk.status(serial)
+        except StoreUnavailable:
+            return _json({"error": "Entry key service unavailable"}, 503)
+        if isinstance(status, Claim):
+            claim = {"claimed": True, "claimedBy": status.user, "claimedAt": status.at}
+            return _json({"status": "claimed", **claim})
+        if status is not None:
+            return _json({"status": "pending", "claimed": False, "expiresAt": status.expires})
+        missing = "No entry key found for this device"
+        return _json({"status": "no_key", "claimed": False, "message": missing})
+
+    async def pro_info(self, _request: Request, code: str) -> Answer:
+        """Give the installer's card (g.2)."""
+        return _json(
+            {
+                "id": 1,
+                "pro_id": code[:64],
+                "dba": DISCOVERED_AS,
+                "locality": "A Self-Hosted Thermostat",
+                "website": "https://nolongerevil.com",
+                "rating": 5.0,
+            }
+        )
+
+    async def weather(self, request: Request, rest: str) -> Answer:
+        """Answer at once that there is no weather; the device tolerates it (g.1)."""
+        del rest
+        if b"query" not in (request.args or {}):
+            raise BadRequest("Missing query parameter")
+        return _json({"error": "Weather service unavailable: no weather source is configured"}, 503)
+
+
+def identify_request(request: Request, path: str | None = None) -> Identity:
+    """Find out who sends a request; `path` is a serial in its path."""
+    query = (request.args or {}).get(b"serial")
+    return identify(request.getHeader, query[0].decode("utf-8", "replace") if query else None, path)
+
+
+def local_origin(request: Request, *, secure: bool) -> Origin:
+    """Make an origin of the local address and port on which this connection came in."""
+    host = request.getHost()
+    assert isinstance(host, IPv4Address | IPv6Address)
+    return Origin("https" if secure else "http", host.host.removeprefix("::ffff:"), host.port)
+
+
+def _json(content: object, status: int = 200) -> Answer:
+    return Answer(msgspec.json.encode(content), status)

@@ -1,0 +1,56 @@
+"""The one table from what went wrong to what is answered."""
+
+from attrs import frozen
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
+
+from nled.actions.pairing import TooMany
+from nled.actions.uploads import TooBig
+from nled.domain.errors import BadRequest, Full, NotKnown, Refused
+from nled.store.client import StoreUnavailable
+
+_log = Logger()
+
+
+class TooLarge(Exception):
+    """A body has more bytes than its route takes; the text says how many it may have."""
+
+
+# The sentence is the error's own where the table has none.
+_TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
+    (BadRequest, 400, ""),
+    # Without WWW-Authenticate, which would teach a device other credentials (PROTOCOL.md a.10).
+    (Refused, 401, ""),
+    (NotKnown, 404, ""),
+    ((NotFound, RequestRedirect), 404, "There is nothing at this path."),
+    ((TooLarge, TooBig), 413, ""),
+    (TooMany, 429, ""),
+    (Full, 503, ""),
+    # What is wrong with the store is logged where it is noticed; outside it is nobody's business.
+    (StoreUnavailable, 503, "The store is not available now; nothing was changed. Try again later."),
+)
+_HEADERS = {429: (("Retry-After", "60"),)}
+
+
+@frozen
+class Problem:
+    """A status, a sentence for people, and headers that belong to the status."""
+
+    status: int
+    sentence: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def problem_of(failure: Failure) -> Problem:
+    """Find the answer to a failure; one that is in no table is ours, logged and kept to ourselves."""
+    error = failure.value
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return Problem(405, f"This path takes {allowed}.", (("Allow", allowed),))
+    for kinds, status, sentence in _TABLE:
+        if isinstance(error, kinds):
+            return Problem(status, sentence or str(error), _HEADERS.get(status, ()))
+    _log.failure("A fault in nled", failure)
+    return Problem(500, "Internal error; the log has the details.")

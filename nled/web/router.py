@@ -1,0 +1,185 @@
+"""Routes: one pipeline from a request to its answer, on Klein (TRAPS.md 4.2).
+
+Every handler is an `async def handler(request, **variables)` that returns an Answer, or None when it
+has written and finished the answer itself. Klein finds handlers of paths with variables; paths without
+are looked up here first, since Klein's way costs as much as all the rest of a request.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import msgspec
+from attrs import frozen
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET, Request
+from werkzeug.exceptions import MethodNotAllowed
+
+from nled.domain.errors import BadRequest
+from nled.web.errors import Problem, TooLarge, problem_of
+
+JSON = "application/json"
+_log = Logger()
+
+
+@frozen
+class Answer:
+    """A whole answer; it goes out with a Content-Length."""
+
+    body: bytes
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+
+
+Handler = Callable[..., Awaitable[Answer | None]]
+Describe = Callable[[Problem], Answer]
+
+
+def plain_error(problem: Problem) -> Answer:
+    """Write a problem as the device port does, `{"error": sentence}`."""
+    return Answer(msgspec.json.encode({"error": problem.sentence}), problem.status, problem.headers)
+
+
+class Router:
+    """The routes of one port.
+
+    Attributes:
+        fold: folds a raw path to the spelling the routes are written in.
+        describe: writes a problem in the port's own form.
+    """
+
+    def __init__(self, fold: Callable[[bytes], str], describe: Describe = plain_error) -> None:
+        self.fold = fold
+        self.describe = describe
+        self._klein = Klein()
+        self._exact: dict[str, dict[bytes, Handler]] = {}
+        # Whatever Klein's own matching refuses is answered by the same table.
+        self._klein.handle_errors(Exception)(self._klein_failed)
+
+    def add(self, path: str, handler: Handler, *methods: str) -> None:
+        """Send requests for a path, werkzeug's `<variables>` allowed, to a handler."""
+        if "<" not in path:
+            by_method = self._exact.setdefault(path, {})
+            for method in methods:
+                by_method[method.encode()] = handler
+            if "GET" in methods:
+                by_method[b"HEAD"] = handler
+
+        # Klein and werkzeug name routes by function, and one handler may serve several paths.
+        def route(request: Request, **variables: str) -> Deferred[None]:
+            return self.respond(request, handler, variables)
+
+        self._klein.route(path, methods=list(methods), endpoint=f"{methods} {path}")(route)
+
+    def resource(self) -> KleinResource:
+        """Return the root of the port's resource tree."""
+        return _Resource(self._klein, self)
+
+    def shortcut(self, path: str, method: bytes) -> Handler | None:
+        """Find the handler of a path without variables; None leaves the path to Klein.
+
+        Raises:
+            MethodNotAllowed: the path is there, but not for this method.
+        """
+        by_method = self._exact.get(path)
+        if by_method is None:
+            return None
+        handler = by_method.get(method)
+        if handler is None:
+            raise MethodNotAllowed(valid_methods=[each.decode() for each in by_method])
+        return handler
+
+    def respond(self, request: Request, handler: Handler, variables: dict[str, str]) -> Deferred[None]:
+        """Run a handler and send what it returns or raises; ends quietly when the client has gone."""
+        answering = Deferred.fromCoroutine(self._answer(request, handler, variables))
+        if not answering.called:
+            # The client's going cancels the handler, as Klein would; it may never fire on HTTP/1.1 reuse.
+            request.notifyFinish().addErrback(lambda _: answering.cancel())
+        return answering
+
+    def fail(self, request: Request, failure: Failure) -> None:
+        """Answer a failure, or drop the connection when the answer has begun."""
+        if request._disconnected or failure.check(CancelledError):  # noqa: SLF001 - no public twin
+            return
+        problem = problem_of(failure)
+        if request.startedWriting:
+            # Anything more would become part of the answer's body (TRAPS.md T-W7).
+            cast("Any", request.transport).abortConnection()
+        else:
+            send(request, self.describe(problem))
+
+    async def _answer(self, request: Request, handler: Handler, variables: dict[str, str]) -> None:
+        try:
+            answer = await handler(request, **variables)
+            if answer is not None:
+                send(request, answer)
+        except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
+            self.fail(request, Failure())
+
+    def _klein_failed(self, request: Any, failure: Failure) -> None:
+        self.fail(request, failure)
+
+
+class _Resource(KleinResource):
+    """Klein's resource behind the shortcut."""
+
+    def __init__(self, klein: Klein, router: Router) -> None:
+        super().__init__(klein)
+        self._router = router
+
+    def render(self, request: Any) -> Any:
+        router = self._router
+        try:
+            path = router.fold(request.path)
+            handler = router.shortcut(path, request.method)
+        except UnicodeDecodeError:
+            router.fail(request, Failure(BadRequest("The path is not UTF-8.")))
+        except MethodNotAllowed:
+            router.fail(request, Failure())
+        else:
+            if handler is None:
+                request.prepath, request.postpath = [], path.encode()[1:].split(b"/")
+                return super().render(request)
+            router.respond(request, handler, {})
+        return NOT_DONE_YET
+
+
+def send(request: Request, answer: Answer) -> None:
+    """Send a whole answer and finish."""
+    request.setResponseCode(answer.status)
+    headers = request.responseHeaders
+    headers.setRawHeaders("Content-Type", [answer.content_type])
+    headers.setRawHeaders("Content-Length", [str(len(answer.body))])
+    for name, value in answer.headers:
+        headers.setRawHeaders(name, [value])
+    request.write(answer.body)
+    request.finish()
+
+
+def read_json(request: Request, most: int) -> object:
+    """Read a JSON body of at most `most` bytes.
+
+    Raises:
+        TooLarge: it is longer.
+        BadRequest: it is not JSON.
+    """
+    try:
+        return msgspec.json.decode(read_body(request, most))
+    except RecursionError:
+        raise BadRequest("Invalid JSON: nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"Invalid JSON: {error}") from None
+
+
+def read_body(request: Request, most: int) -> bytes:
+    """Read a body of at most `most` bytes; raises TooLarge."""
+    # One byte more than allowed is enough to know.
+    assert request.content is not None
+    body: bytes = request.content.read(most + 1)
+    if len(body) > most:
+        raise TooLarge(f"The body may have at most {most} bytes here.")
+    return body

@@ -1,0 +1,172 @@
+"""HTTP below the routes: bounds on what a client may send, and bytes exactly as the protocol wants.
+
+Twisted has no limit on bodies, lets a slow client start its clock anew with each byte, and changes
+the case of header names, which the firmware scans for by hand (TRAPS.md T-W10, T-W14).
+"""
+
+from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET
+from typing import Any, cast
+
+from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+# Seconds a connection may rest between requests, and a request may take from first byte to last.
+PATIENCE = 75
+# Seconds a chunk may stay unacknowledged before its connection counts as dead.
+UNACKNOWLEDGED = 30
+_TCP_USER_TIMEOUT = 18
+
+# As PROTOCOL.md writes them; Twisted would send X-Nl-...
+_EXACT = {
+    name.title().encode(): name.encode()
+    for name in (
+        "X-nl-service-timestamp",
+        "X-nl-suspend-time-max",
+        "X-nl-defer-device-window",
+        "X-nl-disable-defer-window",
+    )
+}
+
+
+def _refusal(status: bytes, sentence: bytes) -> bytes:
+    body = b'{"error":"%s"}' % sentence
+    return (
+        b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+        % (status, len(body), body)
+    )
+
+
+class BoundedRequest(Request):
+    """A request whose body may not grow beyond what its site takes."""
+
+    channel: Any
+    # An answer without a type of its own is one we forgot, and no page.
+    defaultContentType = b"application/json"
+    _refused = False
+    _length = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body by its declared length, before any of it is kept."""
+        # Bounded as it is, the body stays in memory: a temporary file could find the disk full.
+        super().gotLength(0)
+        if length and length > self.channel.site.most_body:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a piece of the body; a body sent in chunks declares no length, so count."""
+        self._length += len(data)
+        if not self._refused and self._length > self.channel.site.most_body:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Handle the request, unless its answer has gone out already."""
+        if self._refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        # The answer must not be lost to a reset of the connection, so what still comes is read and
+        # dropped, for as long as the clock of the request runs.
+        self._refused = True
+        most = self.channel.site.most_body
+        self.channel.transport.write(
+            _refusal(b"413 Request Entity Too Large", b"The body may have at most %d bytes." % most)
+        )
+
+
+class Channel(HTTPChannel):
+    """One connection."""
+
+    transport: Any
+    site: "BoundedSite"
+    _idle = True
+
+    def connectionMade(self) -> None:
+        """Set the socket options that the kind of client asks for."""
+        super().connectionMade()
+        self.site.connections += 1
+        if ITCPTransport.providedBy(self.transport):
+            handle = cast("Any", self.transport).getHandle()
+            handle.setsockopt(SOL_SOCKET, SO_KEEPALIVE, self.site.keep_alive)
+            handle.setsockopt(IPPROTO_TCP, _TCP_USER_TIMEOUT, UNACKNOWLEDGED * 1000)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Make room for another connection."""
+        self.site.connections -= 1
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Start the clock with a request's first byte; the next ones do not start it anew."""
+        if self._idle:
+            self._idle = False
+            self.resetTimeout()
+        # Past HTTPChannel's own, which is only that reset.
+        super(HTTPChannel, self).dataReceived(data)
+
+    def requestDone(self, request: Request) -> None:
+        """Wait for the next request of this connection."""
+        self._idle = True
+        super().requestDone(request)
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head, header names as the protocol has them."""
+        lines = [b"%s %s %s\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            exact = _EXACT.get(name, name)
+            lines.extend(b"%s: %s\r\n" % (exact, value) for value in values)
+        lines.append(b"\r\n")
+        self.transport.write(b"".join(lines))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.transport.write(_refusal(b"400 Bad Request", b"The request is not valid HTTP/1.1."))
+        self.loseConnection()
+
+
+class BoundedSite(Site):
+    """The factory of one port's connections.
+
+    Attributes:
+        most_body: bytes a request body may have.
+        most_connections: further ones are closed at once.
+        keep_alive: whether the kernel probes idle peers. Never on the device port: a sleeping
+            thermostat does not answer (PROTOCOL.md a.12 no. 1).
+    """
+
+    noisy = False
+    displayTracebacks = False
+    # Instead of the wrapper that could become HTTP/2: plain, smaller, and a call less for each packet.
+    protocol: Any = Channel
+    _log = Logger()
+
+    def __init__(
+        self, resource: IResource, reactor: Any, *, most_body: int, most_connections: int, keep_alive: bool
+    ) -> None:
+        super().__init__(
+            resource, BoundedRequest, reactor=reactor, timeout=PATIENCE, parsePOSTFormSubmission=False
+        )
+        self.most_body = most_body
+        self.most_connections = most_connections
+        self.keep_alive = keep_alive
+        self.connections = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Take a connection, or close it at once when there are too many."""
+        if self.connections >= self.most_connections:
+            self._log.warn("Closing a connection from {addr}: limits.connections reached.", addr=addr)
+            return None
+        return super().buildProtocol(addr)
+
+    def log(self, request: Any) -> None:
+        """Write the access log, at debug: every poll of every device would drown the rest."""
+        self._log.debug(
+            "{method} {path} {code}", method=request.method, path=request.path[:200], code=request.code
+        )

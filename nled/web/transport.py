@@ -1,0 +1,119 @@
+"""The transport on the wire: subscribe with its chunks, PUT with its receipts (PROTOCOL.md a.6-a.10)."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+from twisted.web.server import Request
+
+from nled.actions.pairing import Desk
+from nled.actions.transport import Poll, Transport
+from nled.domain.errors import BadRequest
+from nled.domain.pairing import Tier
+from nled.domain.requests import parse_put, parse_subscribe, session_of
+from nled.domain.wire import EMPTY, Update, document
+from nled.web.device import identify_request
+from nled.web.router import JSON, Answer, Router, read_json
+
+# A temperature on its way: the device is to acknowledge without its usual delay (a.10).
+_URGENT = frozenset(
+    {
+        "target_temperature",
+        "target_temperature_high",
+        "target_temperature_low",
+        "target_temperature_type",
+        "hvac_mode",
+    }
+)
+
+
+@frozen
+class Timing:
+    """What the X-nl headers say, in seconds (a.10)."""
+
+    suspend_time_max: int
+    defer_device_window: int
+    disable_defer_window: int
+
+
+@frozen
+class TransportRoutes:
+    """Subscribe, PUT and the metadata of buckets.
+
+    Attributes:
+        most_body: bytes a body may have.
+        now: ms since the epoch.
+    """
+
+    transport: Transport
+    desk: Desk
+    timing: Timing
+    most_body: int
+    now: Callable[[], int]
+
+    def register(self, router: Router) -> None:
+        """Add the routes; the forms with a version are folded to these before (web.paths)."""
+        router.add("/nest/transport", self.subscribe, "POST")
+        router.add("/nest/transport/put", self.put, "POST")
+        router.add("/nest/transport/<path:rest>", self.metadata, "GET")
+        router.add("/nest/transport/<path:rest>", self.unknown, "POST")
+
+    async def subscribe(self, request: Request) -> Answer | None:
+        """Answer a subscribe: at once, or as a held answer that a change wakes."""
+        body = read_json(request, self.most_body)
+        serial, _ = await self.desk.admit(identify_request(request), session_of(body))
+        asked = parse_subscribe(body, serial, self.now())
+        poll = await self.transport.subscribe(serial, asked)
+        try:
+            headers = self._headers(poll.updates)
+            if not asked.chunked:
+                return Answer(document(poll.updates), headers=headers)
+            await _hold(request, poll, headers)
+        finally:
+            poll.close()
+        return None
+
+    async def put(self, request: Request) -> Answer:
+        """Store what a device reports, and answer with receipts."""
+        body = read_json(request, self.most_body)
+        serial, tier = await self.desk.admit(identify_request(request), session_of(body))
+        puts = parse_put(body, serial)
+        if tier is Tier.PENDING:
+            # Not yet anybody's: let in so that it can be claimed, but not believed (e.1).
+            return Answer(EMPTY, headers=self._headers())
+        return Answer(document(await self.transport.put(serial, puts)), headers=self._headers())
+
+    async def metadata(self, request: Request, rest: str) -> Answer:
+        """List where a device's buckets stand, so that it knows which to list itself (a.6)."""
+        _, _, name = f"/{rest}".rpartition("/device/")
+        identity = identify_request(request, name.removeprefix("device.") or None)
+        if identity.serial is None:
+            raise BadRequest("Serial required")
+        serial, _ = await self.desk.admit(identity)
+        return Answer(document(await self.transport.metadata(serial)), headers=self._headers())
+
+    async def unknown(self, _request: Request, rest: str) -> Answer:
+        """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
+        raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")
+
+    def _headers(self, updates: Sequence[Update] = ()) -> tuple[tuple[str, str], ...]:
+        headers = (
+            ("X-nl-service-timestamp", str(self.now())),
+            ("X-nl-suspend-time-max", str(self.timing.suspend_time_max)),
+            ("X-nl-defer-device-window", str(self.timing.defer_device_window)),
+        )
+        if any(not _URGENT.isdisjoint(update.values) for update in updates):
+            return (*headers, ("X-nl-disable-defer-window", str(self.timing.disable_defer_window)))
+        return headers
+
+
+async def _hold(request: Request, poll: Poll, headers: Sequence[tuple[str, str]]) -> None:
+    """Write the head at once, then a chunk for each thing that becomes newer, then the final chunk."""
+    request.responseHeaders.setRawHeaders("Content-Type", [JSON])
+    for name, value in headers:
+        request.responseHeaders.setRawHeaders(name, [value])
+    # The head alone is what lets the device sleep. Each chunk is one document in one write (a.7.4).
+    request.write(document(poll.updates) if poll.updates else b"")
+    if not poll.updates:
+        while updates := await poll.next():
+            request.write(document(updates))
+    request.finish()

@@ -1,0 +1,42 @@
+"""The upload of device logs on the wire (PROTOCOL.md g.3)."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.web.server import Request
+
+from nled.actions.pairing import Desk
+from nled.actions.uploads import Uploads
+from nled.domain.errors import Refused
+from nled.domain.pairing import Tier
+from nled.web.device import identify_request
+from nled.web.router import Answer, Router, read_body
+
+_OK = Answer(b'{"status":"ok"}')
+
+
+@frozen
+class UploadRoutes:
+    """The one route of uploads.
+
+    Attributes:
+        most_body: bytes an upload may have as it is sent.
+        now: ms since the epoch.
+    """
+
+    uploads: Uploads
+    desk: Desk
+    most_body: int
+    now: Callable[[], int]
+
+    def register(self, router: Router) -> None:
+        """Add the route."""
+        router.add("/nest/upload", self.upload, "POST")
+
+    async def upload(self, request: Request) -> Answer:
+        """Take a log; whether it is kept is no concern of the device."""
+        serial, tier = await self.desk.admit(identify_request(request))
+        if tier is Tier.PENDING:
+            raise Refused("Not authorized")
+        await self.uploads.keep(serial, read_body(request, self.most_body), self.now())
+        return _OK

