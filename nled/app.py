@@ -25,8 +25,8 @@ from nled.store import keys
 from nled.store.address import Address, parse
 from nled.store.bus import Bus
 from nled.store.child import PrivateServer
-from nled.store.client import Client, StoreUnavailable
-from nled.store.directory import StartError
+from nled.store.client import Client
+from nled.store.errors import StartError, StoreUnavailable
 from nled.wiring import wire
 
 # A storm of thermostats after a power cut must not find the queue of the port full.

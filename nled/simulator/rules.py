@@ -48,8 +48,8 @@ class Sent:
     value: dict[str, Any] | None
 
 
-def read_json(raw: bytes, complain: Complain) -> Any:
-    """Exactly one JSON document, or None after a complaint."""
+def read_json(raw: bytes, complain: Complain) -> dict[str, Any] | None:
+    """The object that is exactly one JSON document, or None after a complaint."""
 
     def constant(name: str) -> float:
         raise ValueError(f"{name} is no JSON")
@@ -66,10 +66,14 @@ def read_json(raw: bytes, complain: Complain) -> Any:
     if not raw.isascii():
         complain("the JSON has bytes outside ASCII")
     try:
-        return json.loads(raw, parse_constant=constant, parse_float=number, object_pairs_hook=pairs)
+        document = json.loads(raw, parse_constant=constant, parse_float=number, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as problem:
         complain(f"not one complete JSON document ({problem}): {raw[:60]!r}")
         return None
+    if isinstance(document, dict):
+        return document
+    complain(f"no JSON object: {raw[:60]!r}")
+    return None
 
 
 def read_objects(raw: bytes, order: tuple[str, ...], complain: Complain) -> list[Sent]:
@@ -77,7 +81,7 @@ def read_objects(raw: bytes, order: tuple[str, ...], complain: Complain) -> list
     document = read_json(raw, complain)
     if document is None:
         return []
-    objects = document.get("objects") if isinstance(document, dict) else None
+    objects = document.get("objects")
     if not isinstance(objects, list) or len(document) != 1:
         complain(f'an answer is {{"objects":[...]}}, not {raw[:60]!r}')
         return []
@@ -141,7 +145,9 @@ def transport(answer: Answer, now: float, complain: Complain) -> int:
 def entry(raw: bytes, complain: Complain) -> dict[str, str]:
     """The service URLs; empty when there is no using them (PROTOCOL.md a.3)."""
     urls = read_json(raw, complain)
-    if not isinstance(urls, dict) or not all(isinstance(value, str) for value in urls.values()):
+    if urls is None:
+        return {}
+    if not all(isinstance(value, str) for value in urls.values()):
         complain("entry is no flat object of strings")
         return {}
     if tuple(urls) != ENTRY_KEYS:
@@ -165,8 +171,7 @@ def _has_port(url: str) -> bool:
 def passphrase(raw: bytes, now_ms: int, complain: Complain) -> tuple[str, int] | None:
     """The entry code and when it ends, in ms; None when the device would not show it (a.5)."""
     key = read_json(raw, complain)
-    if not isinstance(key, dict):
-        complain("the passphrase answer is no object")
+    if key is None:
         return None
     code, expires = key.get("value"), key.get("expires")
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z0-9]{7}", code):
@@ -184,10 +189,12 @@ def status(raw: bytes, complain: Complain) -> bool:
     """Whether the entry code has been claimed (PROTOCOL.md a.5)."""
     answer = read_json(raw, complain)
     numbers = {"pending": "expiresAt", "claimed": "claimedAt"}
-    if not isinstance(answer, dict) or answer.get("status") not in {"no_key", *numbers}:
-        complain(f"the status is {raw[:60]!r}")
+    if answer is None:
         return False
-    name = answer["status"]
+    name = answer.get("status")
+    if name not in ("no_key", *numbers):
+        complain(f"the status is {name!r}")
+        return False
     if answer.get("claimed") is not (name == "claimed"):
         complain(f"the status is {name} but claimed is {answer.get('claimed')!r}")
     if name in numbers and type(answer.get(numbers[name])) is not int:

@@ -60,9 +60,7 @@ class Address:
             ValueError: The file of authorities cannot be used.
         """
         if self.path is not None:
-            return UNIXClientEndpoint(  # type: ignore[no-untyped-call]
-                reactor, self.path, timeout=_CONNECT_TIMEOUT
-            )
+            return UNIXClientEndpoint(reactor, self.path, timeout=_CONNECT_TIMEOUT)
         if self.service is not None:
             return SentinelEndpoint(reactor, self.hosts, self.service, self.sentinel_password)
         ((host, port),) = self.hosts
@@ -81,7 +79,7 @@ class Address:
             raise ValueError(f"The cafile {self.cafile} cannot be read: {error.strerror}.") from error
         if not found:
             raise ValueError(f"The cafile {self.cafile} has no PEM certificate in it.")
-        return trustRootFromCertificates(found)  # type: ignore[no-untyped-call]
+        return trustRootFromCertificates(found)
 
 
 def parse(url: str) -> Address:

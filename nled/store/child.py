@@ -124,7 +124,7 @@ class PrivateServer:
 
     async def _answering(self, server: ServerProcess, binary: Path) -> None:
         end = self._reactor.seconds() + _START_PATIENCE
-        endpoint = UNIXClientEndpoint(self._reactor, str(self._socket))  # type: ignore[no-untyped-call]
+        endpoint = UNIXClientEndpoint(self._reactor, str(self._socket))
         while server.end is None:
             try:
                 # Any answer will do, LOADING too; it accepts before it has looked at its files.

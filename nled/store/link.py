@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import txredisapi
 from twisted.internet import defer
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from nled.store.address import Address
+from nled.store.connecting import Factory, Reporting
 from nled.store.errors import PASSING, StoreUnavailable, code_of, from_reply
 
 _HEARTBEAT: Final = 5.0
@@ -20,68 +20,6 @@ _GREETING_PAUSE: Final = 0.1
 _REFUSED_PAUSE: Final = 1.0
 _NEWS_EVERY: Final = 5.0
 _CLOSED: Final = "The store is closed because nled stops."
-
-
-@implementer(IStreamClientEndpoint)
-class _Reporting:
-    """Tells why a connection attempt failed, which txredisapi keeps to itself."""
-
-    def __init__(self, endpoint: IStreamClientEndpoint, report: Callable[[str], None]) -> None:
-        self._endpoint = endpoint
-        self._report = report
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        def failed(failure: Failure) -> Failure:
-            if not isinstance(failure.value, CancelledError):
-                self._report(failure.getErrorMessage())
-            return failure
-
-        connecting: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
-        return connecting.addErrback(failed)
-
-
-class _Factory(txredisapi.RedisFactory):
-    """Keeps one connection and hands its comings and goings to a Link."""
-
-    # The stock delays make a restart of the store cost up to ten seconds.
-    initialDelay = 0.1
-    maxDelay = 2
-
-    def __init__(self, link: "Link", protocol: Callable[..., Any], address: Address) -> None:
-        super().__init__(
-            None,
-            address.database or None,
-            # More than one connection would reorder commands that are not awaited.
-            1,
-            charset="utf-8",
-            username=address.username,
-            password=address.password,
-            # It would make a number of a text like "007".
-            convertNumbers=False,
-        )
-        self.protocol = protocol
-        self._link = link
-
-    def stopTrying(self) -> Deferred[Any]:
-        """Go on after a refused AUTH or SELECT, where the library would give up for ever."""
-        return super().stopTrying() if self.disconnectCalled else succeed(None)
-
-    def buildProtocol(self, addr: Any) -> Any:
-        protocol = super().buildProtocol(addr)
-        self._link.opened(protocol)
-        return protocol
-
-    def addConnection(self, conn: Any) -> None:
-        super().addConnection(conn)
-        if conn in self.pool:
-            self._link.ready(conn)
-
-    def delConnection(self, conn: Any) -> None:
-        super().delConnection(conn)
-        self._link.lost(conn)
-
-    def connectionError(self, why: str) -> None:
-        self._link.refused(why)
 
 
 class Link:
@@ -115,7 +53,7 @@ class Link:
         self._address = address
         self._name = name
         self._greet = greet
-        self._factory = _Factory(self, protocol, address)
+        self._factory = Factory(self, protocol, address)
         self._waiters: dict[Deferred[Any], None] = {}
         self._greeting: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -130,7 +68,7 @@ class Link:
             StoreUnavailable: It was not within `patience` seconds; nothing goes on trying then.
         """
         end = self._reactor.seconds() + patience
-        self._factory.startConnecting(_Reporting(self._address.endpoint(self._reactor), self.unreachable))
+        self._factory.startConnecting(Reporting(self._address.endpoint(self._reactor), self.unreachable))
         while self.live is None:
             left = end - self._reactor.seconds()
             try:
@@ -178,8 +116,6 @@ class Link:
         self._down(why)
         if self._open is not None and self._open.transport is not None:
             self._open.transport.abortConnection()
-
-    # From here on: called by the factory.
 
     def unreachable(self, why: str) -> None:
         """Note that connecting failed."""

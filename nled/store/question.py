@@ -47,7 +47,7 @@ async def ask(
         Exception: Connecting failed, or the replies had not come within `patience` seconds.
     """
     question = _Question(commands)
-    await cast("Deferred[Any]", connectProtocol(endpoint, question))  # type: ignore[no-untyped-call]
+    await cast("Deferred[Any]", connectProtocol(endpoint, question))
     try:
         return (await question.answered.addTimeout(patience, clock))[-1]
     finally:

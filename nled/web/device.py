@@ -69,7 +69,7 @@ class DeviceRoutes:
         try:
             await self.arrivals.entered(serial, facts)
         except StoreUnavailable:
-            _log.warn("{serial}: what it said at its entry was not kept, the store is away.", serial=serial)
+            _log.info("{serial}: what it said at its entry was not kept, the store is away.", serial=serial)
 
     async def info(self, request: Request) -> Answer:
         """Let an installer find this server (g.4)."""

@@ -120,8 +120,11 @@ class Router:
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
             self.fail(request, Failure())
 
-    def _klein_failed(self, request: Any, failure: Failure) -> None:
-        self.fail(request, failure)
+    def _klein_failed(self, request: Any, failure: Failure) -> bytes:
+        # Only matching fails here, handlers have had their errors answered; Klein writes and finishes.
+        answer = self.describe(problem_of(failure))
+        prepare(request, answer)
+        return answer.body
 
 
 class _Resource(KleinResource):
@@ -148,14 +151,19 @@ class _Resource(KleinResource):
         return NOT_DONE_YET
 
 
-def send(request: Request, answer: Answer) -> None:
-    """Send a whole answer and finish."""
+def prepare(request: Request, answer: Answer) -> None:
+    """Set status and headers of a whole answer."""
     request.setResponseCode(answer.status)
     headers = request.responseHeaders
     headers.setRawHeaders("Content-Type", [answer.content_type])
     headers.setRawHeaders("Content-Length", [str(len(answer.body))])
     for name, value in answer.headers:
         headers.setRawHeaders(name, [value])
+
+
+def send(request: Request, answer: Answer) -> None:
+    """Send a whole answer and finish."""
+    prepare(request, answer)
     request.write(answer.body)
     request.finish()
 

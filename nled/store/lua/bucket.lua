@@ -66,15 +66,23 @@ local function numbers(key, ...)
   return unpack(found)
 end
 
+local function notice(member, key, revision, timestamp, what)
+  redis.call('PUBLISH', CHANGES, string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what))
+end
+
+-- Tell of a change; of a home's bucket, all its devices.
 local function publish(key, revision, timestamp, origin)
   local members = { serial }
   if key == 'user.' .. (owner or '') or key == 'structure.' .. (structure or '') then
     members = redis.call('SMEMBERS', home_key(owner, 'devices'))
   end
-  for _, member in ipairs(members) do
-    redis.call('PUBLISH', CHANGES,
-      string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, origin))
-  end
+  for _, member in ipairs(members) do notice(member, key, revision, timestamp, origin) end
+end
+
+-- Note that the device has what the server wrote up to a timestamp; tell whoever waits for that.
+local function acknowledge(view, key, revision, up_to, newest)
+  redis.call('HSET', view, 'a', up_to)
+  if newest <= up_to then notice(serial, key, revision, newest, 'acknowledged') end
 end
 
 -- A receipt carries a timestamp the device will claim from then on. Whatever the server wrote and the
@@ -167,12 +175,11 @@ local function device_write(w)
   else
     stamps, values = fields_of(content, w)
   end
+  local up_to = acked
   for _, stamp in pairs(stamps) do
-    if stamp.timestamp > acked and seen(stamp) then
-      acked = stamp.timestamp
-      redis.call('HSET', view, 'a', acked)
-    end
+    if seen(stamp) then up_to = math.max(up_to, stamp.timestamp) end
   end
+  if up_to > acked then acknowledge(view, w.key, revision, up_to, newest) end
 
   local outcome = 'conflict'
   if not given(w.expect) or w.expect == revision then

@@ -14,8 +14,12 @@ local function record(key, claim)
     local function seen(stamp) return stamp.timestamp <= math.max(acked, pushed) end
     keep_unseen_newer(key, content, contents(content), seen, revision, claim)
   end
-  if last ~= claim or acked < claim then
-    redis.call('HSET', view, 'c', claim, 'a', math.max(acked, claim))
+  if claim > acked then
+    newest = numbers(content, 'w')
+    if newest > acked then acknowledge(view, key, revision, claim, newest) else redis.call('HSET', view, 'a', claim) end
+  end
+  if last ~= claim then
+    redis.call('HSET', view, 'c', claim)
     redis.call('PEXPIRE', view, request.ttl)
     redis.call('SADD', index, key)
     redis.call('PEXPIRE', index, request.ttl)

@@ -1,0 +1,194 @@
+"""The bounds of a connection, with a clock and a transport of the test's own."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Request
+
+from nled.web.paths import control_path, device_path
+from nled.web.router import Answer, Router, read_body
+from nled.web.site import PATIENCE, BoundedSite
+
+
+class Transport(StringTransport):
+    """A transport that closes at once, as one with an attentive peer does."""
+
+    def loseConnection(self) -> None:
+        super().loseConnection()
+        self.disconnected = True
+
+    def abortConnection(self) -> None:
+        self.loseConnection()
+
+
+class SiteTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        router = Router(device_path)
+        router.add("/echo", self.echo, "POST")
+        router.add("/small", self.small, "POST")
+        router.add("/fault", self.fault, "GET")
+        router.add("/late", self.late, "GET")
+        router.add("/of/<name>", self.of, "GET")
+        self.site = BoundedSite(
+            router.resource(), self.clock, most_body=1000, most_connections=2, keep_alive=False
+        )
+        self.channel, self.transport = self.connect()
+
+    def connect(self) -> tuple[Any, Transport]:
+        channel = self.site.buildProtocol(None)
+        transport = Transport()
+        channel.makeConnection(transport)
+        return channel, transport
+
+    async def echo(self, request: Request) -> Answer:
+        return Answer(read_body(request, 1000), headers=(("X-nl-service-timestamp", "1"),))
+
+    async def small(self, request: Request) -> Answer:
+        return Answer(read_body(request, 10))
+
+    async def fault(self, request: Request) -> Answer:
+        raise ZeroDivisionError("a secret")
+
+    async def late(self, request: Request) -> None:
+        request.write(b"begun")
+        raise ZeroDivisionError("a secret")
+
+    async def of(self, request: Request, name: str) -> Answer:
+        return Answer(name.encode())
+
+    def ask(self, data: bytes) -> bytes:
+        self.transport.clear()
+        self.channel.dataReceived(data)
+        return self.transport.value()
+
+    def post(self, path: bytes, body: bytes) -> bytes:
+        return self.ask(
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path, len(body), body)
+        )
+
+    def get(self, path: bytes) -> bytes:
+        return self.ask(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+
+
+class Answers(SiteTestCase):
+    def test_whole_with_names_as_they_are_written(self) -> None:
+        answer = self.post(b"/echo", b"hello")
+        self.assertIn(b"\r\nX-nl-service-timestamp: 1\r\n", answer)
+        self.assertIn(b"\r\nContent-Length: 5\r\n", answer)
+        self.assertIn(b"\r\nContent-Type: application/json\r\n", answer)
+        self.assertNotIn(b"chunked", answer)
+        self.assertTrue(answer.endswith(b"\r\n\r\nhello"))
+
+    def test_kleins_way_and_the_shortcut_are_one(self) -> None:
+        self.assertTrue(self.get(b"/of/x").endswith(b"\r\n\r\nx"))
+        self.assertTrue(self.get(b"//of/x/").endswith(b"\r\n\r\nx"))
+
+    def test_errors(self) -> None:
+        rows = [
+            (self.get(b"/nothing"), b"404"),
+            (self.get(b"/echo"), b"405"),
+            (self.get(b"/of"), b"404"),
+            (self.ask(b"POST /of/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), b"405"),
+            (self.get(b"/%ff"), b"400"),
+            (self.post(b"/small", b"x" * 11), b"413"),
+        ]
+        for answer, status in rows:
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + status), answer)
+            self.assertIn(b'{"error":"', answer)
+            self.assertIn(b"Content-Length", answer)
+            self.assertEqual(b"\r\nAllow: " in answer, status == b"405")
+
+    def test_a_fault_is_logged_and_kept_to_ourselves(self) -> None:
+        answer = self.get(b"/fault")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 500"))
+        self.assertNotIn(b"secret", answer)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_fault_behind_the_head_drops_the_connection(self) -> None:
+        self.assertNotIn(b"rror", self.get(b"/late"))
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_what_is_not_http(self) -> None:
+        for junk in (
+            b"hello\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nbroken\r\n\r\n",
+            b"POST /echo HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ):
+            self.channel, self.transport = self.connect()
+            answer = self.ask(junk)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer)
+            self.assertIn(b'{"error":"', answer)
+            self.channel.connectionLost()
+
+
+class Bounds(SiteTestCase):
+    def test_a_declared_length(self) -> None:
+        answer = self.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 413"))
+        self.assertEqual(self.ask(b"x" * 1001), b"", "read and dropped, no second answer")
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_a_body_in_chunks(self) -> None:
+        self.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.assertEqual(self.ask(b"200\r\n" + b"x" * 512 + b"\r\n"), b"")
+        self.assertTrue(self.ask(b"200\r\n" + b"x" * 512 + b"\r\n").startswith(b"HTTP/1.1 413"))
+        self.assertEqual(self.ask(b"0\r\n\r\n"), b"")
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_a_request_has_one_clock_whatever_trickles(self) -> None:
+        for piece in (b"POST /echo HT", b"TP/1.1\r\nHost: x\r\n", b"Content-Length: 5\r\n\r\n", b"h"):
+            self.channel.dataReceived(piece)
+            self.clock.advance(PATIENCE / 5)
+        self.assertFalse(self.transport.disconnecting)
+        self.channel.dataReceived(b"e")
+        self.clock.advance(PATIENCE / 5)
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_the_next_request_has_a_clock_of_its_own(self) -> None:
+        for _ in range(3):
+            self.clock.advance(PATIENCE - 1)
+            self.assertIn(b"200", self.post(b"/echo", b"x"))
+        self.clock.advance(PATIENCE)
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_connections(self) -> None:
+        other, _ = self.connect()
+        self.assertIsNone(self.site.buildProtocol(None))
+        other.connectionLost()
+        self.assertIsNotNone(self.site.buildProtocol(None))
+
+
+class Paths(SynchronousTestCase):
+    def test_device(self) -> None:
+        rows = {
+            b"/entry": "/nest/entry",
+            b"/entry/": "/nest/entry",
+            b"//nest//entry//": "/nest/entry",
+            b"/ping/": "/nest/ping",
+            b"/passphrase/status": "/nest/passphrase/status",
+            b"/czfe": "/nest/transport",
+            b"/czfe/v7/subscribe": "/nest/transport",
+            b"/transport": "/nest/transport",
+            b"/transport/": "/nest/transport",
+            b"/nest/transport/subscribe": "/nest/transport",
+            b"/nest/transport/any%20thing/put/": "/nest/transport/put",
+            b"/transport/put": "/nest/transport/put",
+            b"/transport/v7/device/device.S": "/nest/transport/v7/device/device.S",
+            b"/transportfoo": "/transportfoo",
+            b"/entryway": "/entryway",
+            b"/nest/transport/a/b/put": "/nest/transport/a/b/put",
+            b"/info/": "/info",
+            b"/": "/",
+            b"": "/",
+        }
+        for raw, path in rows.items():
+            self.assertEqual(device_path(raw), path)
+
+    def test_control(self) -> None:
+        self.assertEqual(control_path(b"/api//register/"), "/api/register")
+        self.assertEqual(control_path(b"/entry"), "/entry")
