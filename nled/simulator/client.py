@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.internet.abstract import isIPAddress
 from twisted.internet.defer import DeferredList
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
-from twisted.internet.error import ConnectError, ConnectingCancelledError
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 
@@ -92,7 +92,7 @@ class Client:
         factory.noisy = False
         try:
             wire = await self._connect(*origin).connect(factory)
-        except (ConnectError, ConnectingCancelledError, OSError) as problem:
+        except (ConnectError, OSError) as problem:
             raise Lost(f"no connection to {origin[0]} port {origin[1]}: {problem}") from problem
         assert isinstance(wire, Wire)
         self._open.add(wire)

@@ -10,7 +10,7 @@ class Lost(Exception):
 
 
 class Late(Lost):
-    """The answer did not come, or not end, in the time the device gives it."""
+    """A plain answer, or the headers of a chunked one, took longer than the device waits."""
 
 
 class Trouble(Exception):

@@ -22,8 +22,11 @@ async def live(device: Thermostat) -> None:
             async with device.gate:
                 await (device.entry() if device.reported else device.boot())
             while True:
-                await device.subscribe_once()
+                answer = await device.subscribe_once()
                 failures = 0
+                if not device.claimed and not answer.chunks and not await device.status():
+                    # The code on the display ends unless somebody asks for it now and then.
+                    await device.passphrase()
                 if device.claimed and not device.reported:
                     await device.report()
                 await deferLater(device.clock, device.doze)

@@ -36,7 +36,8 @@ def progress(devices: Sequence[Thermostat]) -> str:
     held = sum(device.state == "held" for device in devices)
     pushes = sum(device.pushes for device in devices)
     complaints = sum(len(device.violations) for device in devices)
-    return f"{len(devices)} devices: {booted} booted, {held} held, {pushes} pushes, {complaints} complaints"
+    size = f"{len(devices)} device{'s' * (len(devices) > 1)}"
+    return f"{size}: {booted} booted, {held} held, {pushes} pushes, {complaints} complaints"
 
 
 @define(eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -269,7 +270,7 @@ class Thermostat(Observed):
             problem = result and result.value
             if isinstance(problem, Trouble):
                 self.tell("gone", str(problem))
-            elif problem is not None and not isinstance(problem, CancelledError):
+            elif problem is not None and not isinstance(problem, CancelledError | ConnectingCancelledError):
                 _log.failure("The simulated device {serial} failed", result, serial=self.serial)
 
         return errand.addBoth(ended)

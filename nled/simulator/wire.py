@@ -64,7 +64,7 @@ class Answer:
         return next((value for written, value in self.headers if written.lower() == name), None)
 
     def expire_in(self, seconds: float) -> None:
-        """Give the rest of the answer this long; after that it fails with `Late`."""
+        """Give the rest of the answer this long; after that it has failed."""
         self._wire.expire_in(seconds)
 
     def drop(self) -> None:
@@ -106,7 +106,7 @@ class Wire(Protocol):
         Fails with `Lost`, `Late` or `Unreadable`; cancelling it cuts the connection.
         """
         assert self.transport is not None
-        self._done = Deferred(lambda _: self.abort())
+        self._done = Deferred(self._cancelled)
         self._heard = heard or _ignore
         self._answer = Answer(self._clock.seconds(), self)
         self._parser = _parse(self._answer, self._clock)
@@ -184,9 +184,16 @@ class Wire(Protocol):
         if done is not None:
             done.errback(problem)
 
+    def _cancelled(self, _done: Deferred[Answer]) -> None:
+        # Nobody waits any more: the loss that follows must not be told in place of the cancelling.
+        self._done = None
+        self.abort()
+
     def _expired(self, seconds: float) -> None:
         self._timer = None
-        self._fail(Late(f"no end of the answer within {seconds:.3g} s"))
+        # How long a held poll may last is for its listener to judge, who saw the headers.
+        kind = Lost if self._answer is not None and self._answer.chunked else Late
+        self._fail(kind(f"no end of the answer within {seconds:.3g} s"))
         self.abort()
 
     def _stop_timer(self) -> None:

@@ -37,6 +37,8 @@ class Reporting:
         self._report = report
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect as the endpoint does, and report a failure on the way."""
+
         def failed(failure: Failure) -> Failure:
             if not isinstance(failure.value, CancelledError):
                 self._report(failure.getErrorMessage())
@@ -73,18 +75,22 @@ class Factory(txredisapi.RedisFactory):
         return super().stopTrying() if self.disconnectCalled else succeed(None)
 
     def buildProtocol(self, addr: Any) -> Any:
+        """Make the protocol of a new connection."""
         protocol = super().buildProtocol(addr)
         self._owner.opened(protocol)
         return protocol
 
     def addConnection(self, conn: Any) -> None:
+        """Take a connection after AUTH and SELECT, which may have ended since."""
         super().addConnection(conn)
         if conn in self.pool:
             self._owner.ready(conn)
 
     def delConnection(self, conn: Any) -> None:
+        """Forget a connection that has ended."""
         super().delConnection(conn)
         self._owner.lost(conn)
 
     def connectionError(self, why: str) -> None:
+        """Hear why AUTH or SELECT failed."""
         self._owner.refused(why)

@@ -1,12 +1,11 @@
 """One connection to the store that comes back by itself, whatever ended it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import txredisapi
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -14,6 +13,9 @@ from twisted.python.failure import Failure
 from nled.store.address import Address
 from nled.store.connecting import Factory, Reporting
 from nled.store.errors import PASSING, StoreUnavailable, code_of, from_reply
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
 
 _HEARTBEAT: Final = 5.0
 _GREETING_PAUSE: Final = 0.1
@@ -74,7 +76,7 @@ class Link:
             try:
                 await self.wait(min(left, _NEWS_EVERY))
             except StoreUnavailable:
-                if left <= _NEWS_EVERY:
+                if left <= _NEWS_EVERY or self._stopping:
                     await self.stop()
                     raise
                 self._log.info("Waiting for the store: {trouble}", trouble=self.trouble)
@@ -125,11 +127,14 @@ class Link:
 
     def refused(self, why: str) -> None:
         """Note that AUTH or SELECT was refused."""
-        answer = from_reply(why.rpartition(": ")[2])
-        known = isinstance(answer, StoreUnavailable)
-        self.trouble = (
-            str(answer) if known else f"The store refused the connection ({answer}); correct redis.url."
-        )
+        if not self._stopping:
+            self._calm()
+        # As the library words it: "Redis error: could not auth: " and what the server said.
+        *_, answer = why.split(": ", 2)
+        if answer == "Lost connection":
+            self.trouble = self._ended_at_once()
+        else:
+            self.trouble = self._refusal(answer)
 
     def opened(self, protocol: Any) -> None:
         """Limit the time that AUTH and SELECT on a new connection may take: the library waits for ever."""
@@ -162,7 +167,7 @@ class Link:
                 self._up(protocol)
                 return
         except txredisapi.ResponseError as error:
-            self.trouble = str(from_reply(str(error)))
+            self.trouble = self._refusal(str(error))
         await deferLater(self._reactor, _REFUSED_PAUSE)
         self.drop(self.trouble)
 
@@ -180,9 +185,21 @@ class Link:
     def _welcome_failed(self, failure: Failure) -> None:
         if isinstance(failure.value, defer.TimeoutError):
             self._silent()
-        elif not isinstance(failure.value, CancelledError | txredisapi.ConnectionError):
+        elif isinstance(failure.value, txredisapi.ConnectionError):
+            self.trouble = self._ended_at_once()
+        elif not isinstance(failure.value, CancelledError):
             self._log.failure("The store could not be greeted", failure)
             self.drop("The store gave an answer that nled does not understand; see the log.")
+
+    def _refusal(self, answer: str) -> str:
+        error = from_reply(answer)
+        if isinstance(error, StoreUnavailable):
+            return str(error)
+        return f"The store at {self._address} refused the connection ({answer}); correct redis.url."
+
+    def _ended_at_once(self) -> str:
+        cure = "its certificate is for this host and trusted here" if self._address.tls else "it is a Redis"
+        return f"The store at {self._address} ended the connection at once; see that {cure}."
 
     def _up(self, protocol: Any) -> None:
         if self._away_since is not None:
@@ -206,14 +223,15 @@ class Link:
                 self._log.warn("The store went away ({name}): {why}", name=self._name, why=why)
 
     def _beat_later(self, protocol: Any) -> None:
-        self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol)
+        if self.live is protocol and not self._stopping:
+            self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol)
 
     def _beat(self, protocol: Any) -> None:
         def failed(failure: Failure) -> None:
-            if isinstance(failure.value, defer.TimeoutError):
-                self._silent()
-            elif isinstance(failure.value, txredisapi.ResponseError):
+            if isinstance(failure.value, txredisapi.ResponseError):
                 self._beat_later(protocol)
+            elif isinstance(failure.value, defer.TimeoutError) and self.live is protocol:
+                self._silent()
 
         protocol.ask("PING").addCallbacks(lambda _: self._beat_later(protocol), failed)
 

@@ -34,6 +34,9 @@ _EXACT = {
 }
 
 
+_NO_HEADERS = Headers()
+
+
 def _refusal(status: bytes, sentence: bytes) -> bytes:
     body = b'{"error":"%s"}' % sentence
     return (
@@ -72,6 +75,17 @@ class BoundedRequest(Request):
             self.channel.loseConnection()
         else:
             super().requestReceived(command, path, version)
+
+    def travel_light(self) -> None:
+        """Let go of the question, and of the head once it is written: thousands are held for minutes."""
+        if self.content is not None:
+            self.content.close()
+            self.content = None
+        self.requestHeaders = self.responseHeaders = _NO_HEADERS
+        for name in ("args", "prepath", "postpath", "sitepath", "received_cookies", "cookies"):
+            self.__dict__.pop(name, None)
+        # A dict keeps the room of what was taken out of it, and a copy does too.
+        self.__dict__ = dict(list(self.__dict__.items()))
 
     def _refuse(self) -> None:
         # The answer must not be lost to a reset of the connection, so what still comes is read and

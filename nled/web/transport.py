@@ -13,6 +13,7 @@ from nled.domain.requests import parse_put, parse_subscribe, session_of
 from nled.domain.wire import EMPTY, Update, document
 from nled.web.device import identify_request
 from nled.web.router import JSON, Answer, Router, read_json
+from nled.web.site import BoundedRequest
 
 # A temperature on its way: the device is to acknowledge without its usual delay (a.10).
 _URGENT = frozenset(
@@ -57,20 +58,24 @@ class TransportRoutes:
         router.add("/nest/transport/<path:rest>", self.metadata, "GET")
         router.add("/nest/transport/<path:rest>", self.unknown, "POST")
 
-    async def subscribe(self, request: Request) -> Answer | None:
+    async def subscribe(self, request: BoundedRequest) -> Answer | None:
         """Answer a subscribe: at once, or as a held answer that a change wakes."""
-        body = read_json(request, self.most_body)
-        serial, _ = await self.desk.admit(identify_request(request), session_of(body))
-        asked = parse_subscribe(body, serial, self.now())
-        poll = await self.transport.subscribe(serial, asked)
+        poll, chunked = await self._open(request)
         try:
             headers = self._headers(poll.updates)
-            if not asked.chunked:
+            if not chunked:
                 return Answer(document(poll.updates), headers=headers)
             await _hold(request, poll, headers)
         finally:
             poll.close()
         return None
+
+    async def _open(self, request: Request) -> tuple[Poll, bool]:
+        # Apart from the holding, so that the body and what was made of it are not held too.
+        body = read_json(request, self.most_body)
+        serial, _ = await self.desk.admit(identify_request(request), session_of(body))
+        asked = parse_subscribe(body, serial, self.now())
+        return await self.transport.subscribe(serial, asked), asked.chunked
 
     async def put(self, request: Request) -> Answer:
         """Store what a device reports, and answer with receipts."""
@@ -106,7 +111,7 @@ class TransportRoutes:
         return headers
 
 
-async def _hold(request: Request, poll: Poll, headers: Sequence[tuple[str, str]]) -> None:
+async def _hold(request: BoundedRequest, poll: Poll, headers: Sequence[tuple[str, str]]) -> None:
     """Write the head at once, then a chunk for each thing that becomes newer, then the final chunk."""
     request.responseHeaders.setRawHeaders("Content-Type", [JSON])
     for name, value in headers:
@@ -114,6 +119,7 @@ async def _hold(request: Request, poll: Poll, headers: Sequence[tuple[str, str]]
     # The head alone is what lets the device sleep. Each chunk is one document in one write (a.7.4).
     request.write(document(poll.updates) if poll.updates else b"")
     if not poll.updates:
+        request.travel_light()
         while updates := await poll.next():
             request.write(document(updates))
     request.finish()

@@ -94,12 +94,24 @@ class Server:
     def __attrs_post_init__(self):
         self.answers = {
             "entry": http(entry_urls()),
-            "passphrase": http({"value": "A3XR7M2", "expires": (NOW + 3600) * 1000}),
-            "status": http({"status": "pending", "claimed": False, "expiresAt": (NOW + 3600) * 1000}),
-            "put": lambda request: http(receipts(request), headers=nl_headers()),
-            f"device.{SERIAL}": http({"objects": []}, headers=nl_headers()),
-            "subscribe": [poll_head(), 290.0, END],
+            "passphrase": lambda _request: http({"value": "A3XR7M2", "expires": self.ms(3600)}),
+            "status": lambda _request: http(
+                {"status": "pending", "claimed": False, "expiresAt": self.ms(3600)}
+            ),
+            "put": lambda request: http(receipts(request), headers=self.headers()),
+            "device": lambda _request: http({"objects": []}, headers=self.headers()),
+            "subscribe": lambda _request: [
+                poll_head(b"Content-Type: application/json", b"Transfer-Encoding: chunked", *self.headers()),
+                290.0,
+                END,
+            ],
         }
+
+    def ms(self, ahead=0):
+        return int(self.clock.seconds() + ahead) * 1000
+
+    def headers(self):
+        return nl_headers(now=int(self.clock.seconds()))
 
     def __call__(self, _host, _port):
         return self
@@ -129,16 +141,17 @@ class Line:
     server: Server
     protocol: object
     lost: bool = False
+    call: object = None
 
     def write(self, data):
         head, _, body = data.partition(b"\r\n\r\n")
         method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
         request = Request(len(self.server.requests), method, path, head, body)
         self.server.requests.append(request)
-        answer = self.server.answers[path.rsplit("/", 1)[-1]]
+        answer = self.server.answers[path.rsplit("/", 1)[-1].partition(".")[0]]
         answer = answer(request) if callable(answer) else answer
         # Never within write: a real socket does not answer before the writer has returned.
-        self.server.clock.callLater(0, self.play, list(answer) if isinstance(answer, list) else [answer])
+        self.call = self.server.clock.callLater(0, self.play, list(answer) if isinstance(answer, list) else [answer])
 
     def play(self, steps):
         while steps and not self.lost:
@@ -148,12 +161,14 @@ class Line:
             elif isinstance(step, bytes):
                 self.protocol.dataReceived(step)
             else:
-                self.server.clock.callLater(step, self.play, steps)
+                self.call = self.server.clock.callLater(step, self.play, steps)
                 return
 
     def loseConnection(self):
         if not self.lost:
             self.lost = True
+            if self.call is not None and self.call.active():
+                self.call.cancel()
             self.server.lines.discard(self)
             self.protocol.connectionLost(Failure(ConnectionDone()))
 
@@ -171,10 +186,9 @@ class DeviceMixin:
         self.device = self.make_device()
 
     def make_device(self, **changes):
-        settings = {"activity": 0, "connect": self.server, "claim_polls": 1} | changes
-        return Thermostat(
-            self.clock, "http://nled.test:8000", SERIAL, on_event=lambda *event: self.events.append(event), **settings
-        )
+        settings = {"serial": SERIAL, "activity": 0, "connect": self.server, "claim_polls": 1} | changes
+        observer = lambda *event: self.events.append(event)  # noqa: E731
+        return Thermostat(self.clock, "http://nled.test:8000", on_event=observer, **settings)
 
     def finish(self, coroutine, limit=1000.0):
         """Let time pass from one thing to the next until the coroutine has ended."""

@@ -2,13 +2,17 @@
 
 import atexit
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+import hiredis
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from nled.store.address import Address, parse
@@ -22,23 +26,15 @@ class Server:
     Usable as soon as it is made: starting takes some 40 ms, for which the reactor is blocked.
     """
 
-    def __init__(self, *directives: str, appendonly: bool = False, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, *directives: str, appendonly: bool = False, sentinel: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="nled-test-"))
         self.socket = self.directory / "s"
         self.log = self.directory / "log"
-        self._arguments = arguments
+        self._arguments = ["--sentinel"] if sentinel else []
         self._config = self.directory / "conf"
-        lines = (
-            "port 0",
-            f"unixsocket {self.socket}",
-            "unixsocketperm 700",
-            f"dir {self.directory}",
-            f"appendonly {'yes' if appendonly else 'no'}",
-            "appendfsync everysec",
-            'save ""',
-            f"logfile {self.log}",
-            *directives,
-        )
+        common = ("port 0", f"unixsocket {self.socket}", f"dir {self.directory}", f"logfile {self.log}")
+        storing = () if sentinel else (f"appendonly {'yes' if appendonly else 'no'}", 'save ""')
+        lines = (*common, *storing, *directives)
         self._config.write_text("\n".join((*lines, "")))
         self.url = f"unix://{self.socket}"
         self.start()
@@ -83,6 +79,72 @@ class Server:
         """End it and remove its directory."""
         self.kill()
         shutil.rmtree(self.directory)
+
+    def pause(self) -> None:
+        """Let it hang without ending its connections."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Conversation(Protocol):
+    """One connection to a FakeServer."""
+
+    def __init__(self, answer) -> None:
+        self._answer = answer
+        self._reader = hiredis.Reader(encoding="utf-8")
+
+    def dataReceived(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while (command := self._reader.gets()) is not False:
+            if (reply := self._answer(command)) is not None:
+                self.transport.write(reply)
+
+
+class FakeServer(Factory):
+    """A TCP server on loopback that answers each command, a list of str, as `answer` says.
+
+    For what a real server cannot be brought to do at will; it says nothing where `answer` gives None.
+    """
+
+    noisy = False
+
+    def __init__(self, answer, context=None) -> None:
+        self.answer = answer
+        listen = {"interface": "127.0.0.1"}
+        if context is None:
+            self._port = reactor.listenTCP(0, self, **listen)
+        else:
+            self._port = reactor.listenSSL(0, self, context, **listen)
+        self.port = self._port.getHost().port
+        self.conversations = []
+
+    def buildProtocol(self, addr):
+        self.conversations.append(Conversation(self.answer))
+        return self.conversations[-1]
+
+    async def stop(self) -> None:
+        for conversation in self.conversations:
+            conversation.transport.abortConnection()
+        await self._port.stopListening()
+
+
+def free_port() -> int:
+    """Give a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+async def until(condition, seconds: float = 10.0) -> None:
+    """Wait until `condition()` is true, and fail after that many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not true within {seconds} s: {condition}")
+        await deferLater(reactor, 0.01)
 
 
 _shared: list[Server] = []

@@ -1,0 +1,170 @@
+"""The table."""
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nled
+import twisted
+from bench.endpoints import Rate, StoreTrip
+from bench.polls import Held
+
+KIB, MIB = 1024, 2**20
+MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KIB, 60 * MIB, 4.0
+# Beyond this share of its core the load may be what is measured.
+_BUSY = 0.9
+
+
+@dataclass
+class Report:
+    """All that one run found.
+
+    Attributes:
+        load_average: of the minute before it began.
+    """
+
+    core: int
+    load_core: int
+    store_core: int
+    load_average: float
+    rates: list[Rate]
+    store: StoreTrip | None = None
+    held: Held | None = None
+
+
+def text(report: Report) -> str:
+    """Write a report as Markdown."""
+    return "\n".join((*_about(report), *_rates(report), *_store(report), *_held(report), ""))
+
+
+def _about(report: Report) -> Iterator[str]:
+    yield f"# nled {nled.__version__} on {_processor()}"
+    yield ""
+    yield (
+        f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, Twisted {twisted.__version__}. "
+        f"Daemon and floor on core {report.core}, load on core {report.load_core}, "
+        f"private store moved to core {report.store_core}. "
+        f"Load average before the run: {report.load_average:.2f}."
+    )
+
+
+def _rates(report: Report) -> Iterator[str]:
+    if not report.rates:
+        return
+    yield ""
+    yield "Floor: a bare `twisted.web` resource, same request, answer of the same size, same core, in turn."
+    yield "CPU is the process's own, user and system, per request. `subscribe` opens a connection each time."
+    yield ""
+    yield from _table(
+        (
+            "endpoint",
+            "req/s",
+            "CPU µs",
+            "store CPU µs",
+            "floor req/s",
+            "floor CPU µs",
+            "of floor",
+            "target",
+            "",
+        ),
+        [
+            (
+                each.name,
+                f"{each.nled.rate:,.0f}",
+                f"{each.nled.cpu:.0f}",
+                f"{each.nled.store_cpu:.0f}",
+                f"{each.floor.rate:,.0f}",
+                f"{each.floor.cpu:.0f}",
+                f"{each.fraction:.2f}",
+                "" if each.target is None else f"{each.target:.2f}",
+                "" if each.target is None else _verdict(each.fraction >= each.target),
+            )
+            for each in report.rates
+        ],
+    )
+    for each in report.rates:
+        store_busy = each.nled.rate * each.nled.store_cpu / 1e6
+        shared = report.store_core == report.load_core
+        busy = max(each.nled.load_busy + (store_busy if shared else 0), each.floor.load_busy)
+        if busy > _BUSY:
+            yield f"\n{each.name}: the core of the load was {busy:.0%} busy and may have held the daemon up."
+
+
+def _store(report: Report) -> Iterator[str]:
+    if report.store is None:
+        return
+    yield ""
+    yield (
+        f"Store, a tiny script by nled's client: {report.store.alone_us:.0f} µs alone, "
+        f"{report.store.at_once_us:.0f} µs each with {report.store.at_once} at once."
+    )
+
+
+def _held(report: Report) -> Iterator[str]:
+    held = report.held
+    if held is None:
+        return
+    push = held.push
+    yield ""
+    yield f"{held.count:,} held polls, on a daemon of their own:"
+    yield ""
+    rows = [
+        (
+            "idle daemon, without the store",
+            f"{held.idle / MIB:.1f} MiB",
+            "60 MiB",
+            _verdict(held.idle <= MOST_IDLE),
+        ),
+        (
+            "RSS per held poll",
+            f"{held.each / KIB:.1f} KiB (bare: {held.floor_each / KIB:.1f})",
+            "12 KiB",
+            _verdict(held.each <= MOST_EACH),
+        ),
+        ("RSS with all held", f"{held.resident / MIB:.1f} MiB", "", ""),
+        ("opening", f"{held.opening:,.0f} polls/s (bare: {held.floor_opening:,.0f})", "", ""),
+        ("bare HTTP round trip", f"{held.trip:.0f} µs", "", ""),
+        (
+            f"push p50, {push.rate:g} commands/s",
+            f"{push.p50:.0f} µs = {_trips(push.p50, report)}",
+            "4 bare HTTP",
+            _verdict(push.p50 <= MOST_TRIPS * held.trip),
+        ),
+        ("push p99", f"{push.p99:.0f} µs = {_trips(push.p99, report)}", "", ""),
+        ("push worst", f"{push.worst / 1000:.1f} ms", "", ""),
+        ("lost pushes", f"{push.lost} of {push.commands:,}", "0", _verdict(push.lost == 0)),
+        ("reconnect storm, all held again", f"{held.storm:.2f} s", "", ""),
+        ("slowest ping meanwhile", f"{held.storm_ping * 1000:.0f} ms (of {held.storm_pings})", "", ""),
+    ]
+    yield from _table(("", "", "target", ""), rows)
+    yield ""
+    yield "A push is timed from sending the command to its chunk on the device's socket. A bare round trip"
+    yield "is HTTP to the floor, or a tiny script to the store: one at a time on one connection, in this run."
+    if push.load_busy > _BUSY:
+        yield f"\nThe load took {push.load_busy:.0%} of its core during the pushes and may have delayed them."
+
+
+def _trips(microseconds: float, report: Report) -> str:
+    assert report.held is not None
+    http = f"{microseconds / report.held.trip:.1f} bare HTTP"
+    return http if report.store is None else f"{http}, {microseconds / report.store.alone_us:.1f} store"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, ["-" * width for width in widths], *rows):
+        yield f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+
+
+def _verdict(good: bool) -> str:  # noqa: FBT001 - it is all there is to say
+    return "pass" if good else "FAIL"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
