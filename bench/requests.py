@@ -64,8 +64,8 @@ def subscribe(identity: Identity, stamps: Mapping[str, tuple[int, int]], *, chun
 
 
 def command(identity: Identity, number: int) -> bytes:
-    """Set a temperature, another one for the next `number`."""
-    value = {"serial": identity.serial, "command": "set_temperature", "value": 18 + 0.5 * (number % 20)}
+    """Set a temperature: another one for the next `number`, and none that `put_all` reports."""
+    value = {"serial": identity.serial, "command": "set_temperature", "value": 20.5 + 0.5 * (number % 20)}
     body = json.dumps(value).encode()
     head = f"POST /command HTTP/1.1\r\nHost: nled\r\n{_content('application/json', body)}\r\n"
     return head.encode() + body

@@ -59,5 +59,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415
 
     from nled.app import Daemon  # noqa: PLC0415
+    from nled.logs import pass_on  # noqa: PLC0415
 
+    # Only then is twistd's own log there to be filtered.
+    reactor.callWhenRunning(pass_on, options.config.log.level)
     return Daemon(reactor, options.config)

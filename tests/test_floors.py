@@ -22,7 +22,8 @@ FLOORS = {
     "web": {"domain", "actions", "store.client.StoreUnavailable"},
     "wiring": {"domain", "config", "store", "hub", "actions", "web"},
     "app": {"domain", "config", "store", "hub", "actions", "web", "wiring"},
-    "tap": {"config", "app"},
+    "logs": set(),
+    "tap": {"config", "app", "logs"},
     "simulator": {"domain"},
 }
 

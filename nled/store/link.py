@@ -82,7 +82,9 @@ class Link:
                 self._log.info("Waiting for the store: {trouble}", trouble=self.trouble)
 
     async def stop(self) -> None:
-        """Close the connection; who waits for one is told so."""
+        """Close the connection; who waits for one is told so. Stopping again does nothing."""
+        if self._stopping:
+            return
         self._stopping = True
         self._calm()
         # A peer that does not read keeps a polite close waiting for ever.
@@ -151,25 +153,25 @@ class Link:
 
     def lost(self, protocol: Any) -> None:
         """Take a lost connection out of use."""
-        self._calm()
         if self.live is protocol:
             self._down(f"The connection to the store at {self._address} was lost; see that it runs.")
+        elif self._greeting is not None and not self._greeting.called:
+            self.trouble = self._ended_at_once()
+        self._calm()
 
     async def _welcome(self, protocol: Any) -> None:
         try:
             while not await self._answers(protocol):
                 await deferLater(self._reactor, _GREETING_PAUSE)
             if self._address.service is not None and (await protocol.ask("ROLE"))[0] != "master":
-                self.trouble = "The server that the Sentinels name is not the master yet; wait."
-            else:
-                if self._greet is not None:
-                    await self._greet(protocol)
-                self._up(protocol)
+                self._give_up("The server that the Sentinels name is not the master yet; wait.")
                 return
+            if self._greet is not None:
+                await self._greet(protocol)
         except txredisapi.ResponseError as error:
-            self.trouble = self._refusal(str(error))
-        await deferLater(self._reactor, _REFUSED_PAUSE)
-        self.drop(self.trouble)
+            self._give_up(self._refusal(str(error)))
+        else:
+            self._up(protocol)
 
     async def _answers(self, protocol: Any) -> bool:
         """Tell whether the server is ready, False if it will be by itself."""
@@ -185,11 +187,14 @@ class Link:
     def _welcome_failed(self, failure: Failure) -> None:
         if isinstance(failure.value, defer.TimeoutError):
             self._silent()
-        elif isinstance(failure.value, txredisapi.ConnectionError):
-            self.trouble = self._ended_at_once()
         elif not isinstance(failure.value, CancelledError):
             self._log.failure("The store could not be greeted", failure)
-            self.drop("The store gave an answer that nled does not understand; see the log.")
+            self._give_up("The store gave an answer that nled does not understand; see the log.")
+
+    def _give_up(self, why: str) -> None:
+        """Try another connection in a while: at once would be a loop, as the library sees no failure."""
+        self.trouble = why
+        self._timer = self._reactor.callLater(_REFUSED_PAUSE, self.drop, why)
 
     def _refusal(self, answer: str) -> str:
         error = from_reply(answer)

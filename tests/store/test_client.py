@@ -106,6 +106,7 @@ class LossTests(OwnServerTestCase):
         await client.command("SET", "kept", "1")
         await client.command("WAITAOF", 1, 0, 100)
         server.kill()
+        await until(lambda: client.trouble)
         await self.assert_unavailable(client, "reached|lost", within=1, at_least=DEADLINE - 0.05)
         self.assertIn("cannot be reached", client.trouble)
         server.start()
@@ -136,7 +137,9 @@ class LossTests(OwnServerTestCase):
         server = self.serve()
         client = await self.connect(server.url)
         server.pause()
-        await self.assert_unavailable(client, "did not answer within 0.3 s", within=1, at_least=DEADLINE - 0.05)
+        await self.assert_unavailable(
+            client, "did not answer within 0.3 s", within=1, at_least=DEADLINE - 0.05
+        )
         server.go_on()
         # The late reply to the first call must not be taken for that of this one.
         self.assertEqual(await client.command("ECHO", "fine"), "fine")
@@ -184,7 +187,7 @@ class StartTests(OwnServerTestCase):
     async def test_nobody_there(self) -> None:
         client = Client(reactor, parse(f"redis://127.0.0.1:{free_port()}"))
         with self.assertRaisesRegex(StoreUnavailable, r"127\.0\.0\.1.* cannot be reached .*refused"):
-            await client.start(0.3)
+            await client.start(0.7)
 
     async def test_waits_for_the_server(self) -> None:
         server = self.serve()
