@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    effort = Effort(1, 0.3, 500, 2) if options.quick else Effort(5, 0.8, 5000, 10)
+    effort = Effort(2, 0.15, 500, 2) if options.quick else Effort(10, 0.4, 5000, 10)
     effort.polls = options.polls or effort.polls
     raise_file_limit(effort.polls + 200)
     cores = sorted(os.sched_getaffinity(0))
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.profile:
         with tempfile.TemporaryDirectory() as folder:
             endpoint = ENDPOINTS[NAMES.index(options.profile)]
-            endpoints.profile(endpoint, core, store_core, Path(folder), 6 * effort.seconds)
+            endpoints.profile(endpoint, core, store_core, Path(folder), 10 * effort.seconds)
         return
     result = Report(core, load_core, store_core, os.getloadavg()[0], [])
     if result.load_average > 1:

@@ -14,7 +14,8 @@ from bench.requests import Stamps
 from bench.servers import Daemon, Floor, cpu_of
 from nled.simulator.facts import Identity
 
-AT_ONCE = 32
+# Enough that the daemon has work while the store has, which answers in batches.
+AT_ONCE = 96
 
 
 @dataclass

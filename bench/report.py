@@ -57,6 +57,7 @@ def _rates(report: Report) -> Iterator[str]:
     yield ""
     yield "Floor: a bare `twisted.web` resource, same request, answer of the same size, same core, in turn."
     yield "CPU is the process's own, user and system, per request. `subscribe` opens a connection each time."
+    yield "By CPU and by rate: what is reached of the floor; the target is on the rate."
     yield ""
     yield from _table(
         (
@@ -78,6 +79,7 @@ def _rates(report: Report) -> Iterator[str]:
                 f"{each.nled.store_cpu:.0f}",
                 f"{each.floor.rate:,.0f}",
                 f"{each.floor.cpu:.0f}",
+                f"{each.floor.cpu / each.nled.cpu:.2f}",
                 f"{each.fraction:.2f}",
                 "" if each.target is None else f"{each.target:.2f}",
                 "" if each.target is None else _verdict(each.fraction >= each.target),

@@ -51,7 +51,8 @@ def _range(value: dict[object, object], shared: dict[str, Any]) -> dict[str, obj
         raise BadRequest('value must be a temperature in °C, or {"low": °C, "high": °C}.')
     given = {_SIDES[str(side)]: _celsius(f"value.{side}", value[side]) for side in value}
     low, high = ((shared | given).get(name) for name in _SIDES.values())
-    if low is not None and high is not None and low >= high:
+    # The device may have stored anything under these names.
+    if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
         raise BadRequest(f"low must be under high; they would be {low} and {high} °C.")
     return dict(given)
 

@@ -176,14 +176,14 @@ def _values(key: ObjectKey, value: object) -> dict[str, str]:
         raise BadRequest(f"{key}: value must be an object.")
     if len(value) > MOST_FIELDS:
         raise BadRequest(f"{key}: value has more than {MOST_FIELDS} fields.")
-    if _depth(value) > DEEPEST:
+    if _deeper(value, DEEPEST):
         raise BadRequest(f"{key}: value is nested more than {DEEPEST} levels deep.")
     return {name: encode(field) for name, field in value.items()}
 
 
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _deeper(value: object, levels: int) -> bool:
+    """Whether a value has more levels than that; looks no deeper, as Python's own stack might not reach."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)

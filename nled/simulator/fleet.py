@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.task import deferLater
 
-from nled.simulator.screen import FEW, Screen, progress
+from nled.simulator.screen import FEW, Screen
 from nled.simulator.thermostat import Thermostat
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ class Fleet:
         drawing.cancel()
         if timer is not None and timer.active():
             timer.cancel()
-        return self._sum_up()
+        return self._verdict()
 
     async def stop(self) -> None:
         """Stop every device; `run` then returns."""
         if self._stopping:
             return
         self._stopping = True
-        self._screen.draw()
+        self._screen.sum_up()
         await DeferredList([Deferred.fromCoroutine(device.stop()) for device in self.devices])
         self._stopped.callback(None)
 
@@ -96,9 +96,8 @@ class Fleet:
             self._screen.draw()
             await deferLater(self._clock, self._screen.interval)
 
-    def _sum_up(self) -> int:
+    def _verdict(self) -> int:
         complaints = Counter(sentence for device in self.devices for sentence in device.violations)
-        self._out.write(f"{progress(self.devices)}\n")
         for sentence, times in complaints.most_common(20):
             self._out.write(f"{times:6} x {sentence}\n")
         if not any(device.cloud.reached for device in self.devices):

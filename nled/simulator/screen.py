@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -17,6 +18,7 @@ FEW = 10
 _NOTEWORTHY = {"state", "code", "claimed", "push", "dropped", "gone"}
 _MOST_COMPLAINTS = 50
 """Complaints written out one by one; a broken server must not flood the terminal."""
+_MOST_REASONS = 10
 
 
 def line(device: Thermostat) -> str:
@@ -60,7 +62,12 @@ class Screen:
             self._complaints += 1
             if self._complaints <= _MOST_COMPLAINTS:
                 self._write([f"{device.serial} complains about {detail}"])
-        elif kind in _NOTEWORTHY and len(self.devices) <= FEW and not self.out.isatty():
+        elif (
+            device.state != "stopped"
+            and kind in _NOTEWORTHY
+            and len(self.devices) <= FEW
+            and not self.out.isatty()
+        ):
             self._write([f"{line(device)}  ({kind}: {detail})"])
 
     def draw(self) -> None:
@@ -70,6 +77,16 @@ class Screen:
             self._write([line(device) for device in self.devices], again=True)
         elif not few:
             self._write([progress(self.devices)], again=tty)
+
+    def sum_up(self) -> None:
+        """Say how all devices are now, and why the server is lost to some."""
+        away = Counter(
+            device.trouble
+            for device in self.devices
+            if device.state in {"away", "booting"} and device.trouble
+        )
+        reasons = [f"{times:6} x {trouble}" for trouble, times in away.most_common(_MOST_REASONS)]
+        self._write([progress(self.devices), *reasons])
 
     def _write(self, lines: list[str], *, again: bool = False) -> None:
         # Back over what was drawn last and away with it, so that complaints scroll by above.

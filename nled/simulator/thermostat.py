@@ -59,6 +59,7 @@ class Thermostat(Observed):
         reported: whether the server took the complete state.
         pushes: objects received and applied.
         refused: objects received that were not newer than what the device had.
+        trouble: why the server was last lost, or an empty string.
         violations: one sentence for each rule that the server broke.
         cloud: the server as the device knows it, with the service URLs.
     """
@@ -80,6 +81,7 @@ class Thermostat(Observed):
     reported: bool = field(default=False, init=False)
     pushes: int = field(default=0, init=False)
     refused: int = field(default=0, init=False)
+    trouble: str = field(default="", init=False)
     cloud: Cloud = field(init=False)
 
     _client: Client = field(init=False)
@@ -237,8 +239,9 @@ class Thermostat(Observed):
 
     def away(self, trouble: Trouble) -> None:
         """The server is gone, or wants nothing from this device."""
+        self.trouble = str(trouble)
         self.become("away")
-        self.tell("gone", str(trouble))
+        self.tell("gone", self.trouble)
 
     def _become_claimed(self) -> None:
         if not self.cloud.claimed:

@@ -61,6 +61,11 @@ class Bus:
             greet=self._subscribe,
         )
 
+    @property
+    def trouble(self) -> str | None:
+        """The sentence why nothing is heard just now, None while it is."""
+        return None if self._link.live else self._link.trouble
+
     async def start(self, patience: float = 60.0) -> None:
         """Connect and wait until the store has acknowledged the subscription.
 

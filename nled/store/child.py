@@ -52,6 +52,11 @@ class PrivateServer:
         self._server: ServerProcess | None = None
         self._supervision: Deferred[None] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, None while none runs."""
+        return self._server.pid if self._server is not None else None
+
     async def start(self) -> Address:
         """Start the server, wait until it answers, and return where it is.
 

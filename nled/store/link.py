@@ -118,7 +118,8 @@ class Link:
     def drop(self, why: str) -> None:
         """Give the connection up at once, so that the server is looked for anew."""
         self._down(why)
-        if self._open is not None and self._open.transport is not None:
+        # To abort a TLS connection that has ended already is an error.
+        if self._open is not None and self._open.connected:
             self._open.transport.abortConnection()
 
     def unreachable(self, why: str) -> None:

@@ -141,8 +141,14 @@ class DeviceRoutes:
 
 def identify_request(request: Request, path: str | None = None) -> Identity:
     """Find out who sends a request; `path` is a serial in its path."""
+
+    def header(name: str) -> str | None:
+        # Not by its name as text: Twisted then decodes the value strictly.
+        value = request.getHeader(name.encode())
+        return None if value is None else value.decode("utf-8", "replace")
+
     query = (request.args or {}).get(b"serial")
-    return identify(request.getHeader, query[0].decode("utf-8", "replace") if query else None, path)
+    return identify(header, query[0].decode("utf-8", "replace") if query else None, path)
 
 
 def local_origin(request: Request, *, secure: bool) -> Origin:

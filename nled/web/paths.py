@@ -8,9 +8,14 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from nled.domain.errors import BadRequest
+
 _BASE = "/nest/transport"
 # What old firmware and settings leave out (a.1.1); /czfe is the transport's first name.
 _LEGACY = re.compile(r"/(entry|ping|passphrase|weather|upload|pro_info|transport|czfe)(?=/|$)")
+# What is remembered of paths must not grow with what strangers write into them.
+_LONGEST = 1024
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _VERSIONED = re.compile(rf"{_BASE}(?:/[^/]+)?/(subscribe|put)")
 
 
@@ -22,10 +27,9 @@ def device_path(raw: bytes) -> str:
     segment goes: `/czfe//v7/subscribe/` is `/nest/transport`.
 
     Raises:
-        UnicodeDecodeError: it is not UTF-8.
+        BadRequest: it is no path, see `control_path`.
     """
-    path = re.sub("/{2,}", "/", unquote_to_bytes(raw).decode("utf-8"))
-    path = path.rstrip("/") or "/"
+    path = _fold(raw)
     if legacy := _LEGACY.match(path):
         name = "transport" if legacy[1] == "czfe" else legacy[1]
         path = f"/nest/{name}{path[legacy.end() :]}"
@@ -39,6 +43,18 @@ def control_path(raw: bytes) -> str:
     """Fold a path of the control port: doubled and trailing slashes go.
 
     Raises:
-        UnicodeDecodeError: it is not UTF-8.
+        BadRequest: it is too long, not UTF-8, or holds control characters.
     """
-    return re.sub("/{2,}", "/", unquote_to_bytes(raw).decode("utf-8")).rstrip("/") or "/"
+    return _fold(raw)
+
+
+def _fold(raw: bytes) -> str:
+    if len(raw) > _LONGEST:
+        raise BadRequest(f"The path may have at most {_LONGEST} bytes.")
+    try:
+        path = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The path is not UTF-8.") from None
+    if _CONTROL.search(path):
+        raise BadRequest("The path holds control characters.")
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/"

@@ -139,9 +139,7 @@ class _Resource(KleinResource):
         try:
             path = router.fold(request.path)
             handler = router.shortcut(path, request.method)
-        except UnicodeDecodeError:
-            router.fail(request, Failure(BadRequest("The path is not UTF-8.")))
-        except MethodNotAllowed:
+        except (BadRequest, MethodNotAllowed):
             router.fail(request, Failure())
         else:
             if handler is None:

@@ -76,6 +76,14 @@ class BoundedRequest(Request):
         else:
             super().requestReceived(command, path, version)
 
+    def getRequestHostname(self) -> bytes:
+        """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
+        return b"nled"
+
+    def _handleStar(self) -> None:
+        # Twisted would answer `OPTIONS *` itself, and other methods without a body.
+        self.render(self.channel.site.resource)
+
     def travel_light(self) -> None:
         """Let go of the question, and of the head once it is written: thousands are held for minutes."""
         if self.content is not None:
@@ -139,6 +147,21 @@ class Channel(HTTPChannel):
             lines.extend(b"%s: %s\r\n" % (exact, value) for value in values)
         lines.append(b"\r\n")
         self.transport.write(b"".join(lines))
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take one header line; returns whether it is valid."""
+        try:
+            valid: bool = super().headerReceived(line)
+        except ValueError:
+            # A length of more digits than int() takes.
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return valid
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Say why, instead of only closing."""
+        del line
+        self._respondToBadRequestAndDisconnect()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.transport.write(_refusal(b"400 Bad Request", b"The request is not valid HTTP/1.1."))

@@ -72,7 +72,7 @@ class LiveDaemon:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", "nled", "--config", str(file)],
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -94,7 +94,9 @@ class LiveDaemon:
     def store_pid(self) -> int:
         """The process id of its private store."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        [pid] = (int(child) for child in children if b"nled" not in Path(f"/proc/{child}/cmdline").read_bytes())
+        [pid] = (
+            int(child) for child in children if b"nled" not in Path(f"/proc/{child}/cmdline").read_bytes()
+        )
         return pid
 
     @property
@@ -102,7 +104,9 @@ class LiveDaemon:
         """Its resident memory in bytes, without the store."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
-    def ask(self, method: str, path: str, body: Any = None, *, port: str = "device", **options: Any) -> "Answer":
+    def ask(
+        self, method: str, path: str, body: Any = None, *, port: str = "device", **options: Any
+    ) -> "Answer":
         """Send one request on a connection of its own and read the whole answer."""
         with self.connect(port) as wire:
             return wire.ask(method, path, body, **options)
@@ -163,7 +167,9 @@ _shared: list[LiveDaemon] = []
 def shared_daemon() -> LiveDaemon:
     """Give the one daemon of this run, for tests that do it no harm. Polls are held for 2.5 s."""
     if not _shared:
-        _shared.append(LiveDaemon({"transport": {"suspend_time_max": 5}, "pairing": {"claims_per_minute": 1000}}))
+        _shared.append(
+            LiveDaemon({"transport": {"suspend_time_max": 5}, "pairing": {"claims_per_minute": 1000}})
+        )
         atexit.register(_shared[0].stop)
     return _shared[0]
 
@@ -253,7 +259,8 @@ class Wire:
     def subscribe(self, *listed: Any, serial: str = SERIAL, chunked: bool = True) -> Answer:
         """Send a subscribe and read the head of its answer; `listed` are (key, timestamp)."""
         objects = [
-            {"object_key": key, "object_revision": 0, "object_timestamp": timestamp} for key, timestamp in listed
+            {"object_key": key, "object_revision": 0, "object_timestamp": timestamp}
+            for key, timestamp in listed
         ]
         body = {"chunked": chunked, "session": f"18B430ABCDEF{serial}", "objects": objects}
         self.send(request("POST", "/nest/transport", body, serial=serial))

@@ -151,7 +151,9 @@ class Line:
         answer = self.server.answers[path.rsplit("/", 1)[-1].partition(".")[0]]
         answer = answer(request) if callable(answer) else answer
         # Never within write: a real socket does not answer before the writer has returned.
-        self.call = self.server.clock.callLater(0, self.play, list(answer) if isinstance(answer, list) else [answer])
+        self.call = self.server.clock.callLater(
+            0, self.play, list(answer) if isinstance(answer, list) else [answer]
+        )
 
     def play(self, steps):
         while steps and not self.lost:

@@ -32,18 +32,20 @@ class FleetTests(DeviceMixin, TestCase):
         self.assertEqual(code, OK)
         self.assertTrue(any(text.endswith("(state: held)") for text in lines), lines)
         self.assertTrue(any("A3X-R7M2" in text for text in lines), lines)
-        self.assertEqual(lines[-1], "2 devices: 2 booted, 0 held, 0 pushes, 0 complaints")
+        self.assertIn("2 devices: 2 booted, 2 held, 0 pushes, 0 complaints", lines)
 
     def test_many_without_a_terminal(self):
         code, lines = self.run_fleet(30, 25, io.StringIO())
-        self.assertEqual((code, len(lines)), (OK, 5))
-        self.assertEqual(lines[1], "30 devices: 30 booted, 30 held, 0 pushes, 0 complaints")
+        self.assertEqual((code, len(lines)), (OK, 4))
+        self.assertEqual(lines[3], "30 devices: 30 booted, 30 held, 0 pushes, 0 complaints")
 
     def test_terminal(self):
         """The lines are drawn over the last ones."""
         code, lines = self.run_fleet(2, 5, Terminal())
         self.assertEqual(code, OK)
-        self.assertTrue(any(text.startswith("\x1b[2A\x1b[J02AA01AC00000001  A3X-R7M2") for text in lines), lines)
+        self.assertTrue(
+            any(text.startswith("\x1b[2A\x1b[J02AA01AC00000001  A3X-R7M2") for text in lines), lines
+        )
 
     def test_complaints(self):
         self.server.answers["status"] = http({"status": "lost"})
@@ -56,6 +58,7 @@ class FleetTests(DeviceMixin, TestCase):
         self.server.refuse = True
         code, lines = self.run_fleet(1, 60, io.StringIO())
         self.assertEqual(code, UNREACHED)
+        self.assertIn("     1 x /entry: no connection to nled.test port 8000", lines[-2])
         self.assertEqual(lines[-1], "Nothing answered at http://nled.test:8000; is nled running there?")
 
     def test_stop(self):

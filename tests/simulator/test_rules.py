@@ -84,7 +84,11 @@ ANSWERS = [
     ("metadata", transport(suspend=400), "X-nl-suspend-time-max is missing or not in 5 to 350"),
     ("metadata", recased(transport()), "X-Nl-Service-Timestamp must be written X-nl-service-timestamp"),
     ("metadata", http({"objects": []}, headers=nl_headers()[:2]), "X-nl-defer-device-window is missing"),
-    ("metadata", transport().replace(b"window: 15", b"window: 3600"), "X-nl-defer-device-window is missing or"),
+    (
+        "metadata",
+        transport().replace(b"window: 15", b"window: 3600"),
+        "X-nl-defer-device-window is missing or",
+    ),
     ("metadata", transport().replace(b"time-max: 300", b"time-max: 5m"), "X-nl-suspend-time-max is missing"),
     (
         "metadata",
@@ -111,8 +115,14 @@ POLLS = [
     ([40.0, poll_head(), END], "no end of the answer within 30 s"),
     ([http({"objects": [ONE]}, headers=nl_headers())], "without Transfer-Encoding"),
     ([recased(poll_head()), 100.0, END], "must be written X-nl-service-timestamp"),
-    ([poll_head(b"Content-Type: text/plain", b"Transfer-Encoding: chunked", *nl_headers()), 99.0, END], "text/plain"),
-    ([poll_head(b"Transfer-Encoding: chunked", b"Content-Length: 3", *nl_headers())], "both Content-Length and"),
+    (
+        [poll_head(b"Content-Type: text/plain", b"Transfer-Encoding: chunked", *nl_headers()), 99.0, END],
+        "text/plain",
+    ),
+    (
+        [poll_head(b"Transfer-Encoding: chunked", b"Content-Length: 3", *nl_headers())],
+        "both Content-Length and",
+    ),
     ([poll_head(), 9.0, b"zz\r\n"], "chunk size b'zz'"),
     ([poll_head(), 9.0, b"2\r\n{}}\r\n"], "does not end where it says"),
     ([poll_head(), 9.0, b"0\r\nX: y\r\n\r\n"], "does not end where it says"),
@@ -134,19 +144,31 @@ POLLS = [
     ([poll_head() + chunk(pushed(T1, a=float("inf"))) + END], "Infinity is no JSON"),
     ([poll_head() + chunk(pushed(T1, a=5).replace(b"5}", b"1e999}")) + END], "1e999 is no JSON"),
     ([poll_head() + chunk(pushed(T1, a=5).replace(b"5}", b'5,"a":6}')) + END], "a name stands twice"),
-    ([poll_head() + chunk(pushed(T1, name="x").replace(b'"x"', '"ö"'.encode())) + END], "bytes outside ASCII"),
+    (
+        [poll_head() + chunk(pushed(T1, name="x").replace(b'"x"', '"ö"'.encode())) + END],
+        "bytes outside ASCII",
+    ),
     ([poll_head() + listed(reordered(ONE, "object_key")) + END], "the names are object_key, object_rev"),
     ([poll_head() + listed(reordered(ONE, "value")) + END], "the names are value, object_revision"),
-    ([poll_head() + listed(reordered(ONE | {"updatedAt": 1}, *list(ONE)[:3], "updatedAt")) + END], "updatedAt"),
+    (
+        [poll_head() + listed(reordered(ONE | {"updatedAt": 1}, *list(ONE)[:3], "updatedAt")) + END],
+        "updatedAt",
+    ),
     ([poll_head() + listed({**ONE, "object_timestamp": str(T1)}) + END], "must be whole numbers"),
     ([poll_head() + listed({**ONE, "object_revision": 1.5}) + END], "must be whole numbers"),
     ([poll_head() + listed({**ONE, "object_key": "shared"}) + END], "not type.id"),
     ([poll_head() + listed({**ONE, "value": {}}) + END], "the value is {}"),
     ([poll_head() + listed(1) + END], "an object is 1"),
-    ([poll_head() + chunk(pushed(T1, current_temperature=3.0)) + END], "only the device writes current_temperature"),
+    (
+        [poll_head() + chunk(pushed(T1, current_temperature=3.0)) + END],
+        "only the device writes current_temperature",
+    ),
     ([poll_head() + chunk(pushed(T1, f"device.{SERIAL}", leaf=True)) + END], "only the device writes leaf"),
     ([poll_head() + chunk(pushed(T1, f"device.{SERIAL}", eco={"mode": "schedule"})) + END], None),
-    ([poll_head() + chunk(pushed(T1, "shared.02AA01AC99999999", name="x")) + END], "belongs to another device"),
+    (
+        [poll_head() + chunk(pushed(T1, "shared.02AA01AC99999999", name="x")) + END],
+        "belongs to another device",
+    ),
     ([poll_head() + chunk(pushed(T1, "structure.h", away=True)) + END], None),
     ([poll_head(), 9.0, PUSH, 1.0, PUSH, 3.0, END], f"the device has {T1}"),
 ]
@@ -171,7 +193,9 @@ class AnswerTests(DeviceMixin, TestCase):
             with self.subTest(step=step, part=part):
                 self.setUp()
                 self.hear(step, answer)
-                self.assertEqual(len(self.device.violations), 1 if part else 0, (part, self.device.violations))
+                self.assertEqual(
+                    len(self.device.violations), 1 if part else 0, (part, self.device.violations)
+                )
                 self.assertIn(part or "", self.device.violations[0] if part else "")
 
     def test_same_code(self):
@@ -204,7 +228,9 @@ class PollTests(DeviceMixin, TestCase):
                 self.setUp()
                 self.poll(steps)
                 self.finish(self.device.stop())
-                self.assertEqual(len(self.device.violations), 1 if part else 0, (part, self.device.violations))
+                self.assertEqual(
+                    len(self.device.violations), 1 if part else 0, (part, self.device.violations)
+                )
                 self.assertIn(part or "", self.device.violations[0] if part else "")
                 self.assertFalse(self.server.lines)
 
@@ -253,7 +279,10 @@ class PutTests(DeviceMixin, TestCase):
         table = [
             (lambda _objects: None, None),
             (lambda objects: objects[0].update(value={"auto_away": 1}), "the names are"),
-            (lambda objects: {"objects": [reordered(each, "object_key") for each in objects]}, "the names are"),
+            (
+                lambda objects: {"objects": [reordered(each, "object_key") for each in objects]},
+                "the names are",
+            ),
             (lambda objects: objects.reverse(), "receipts for"),
             (lambda objects: objects.__delitem__(0), "receipts for"),
             (lambda objects: objects.clear(), "receipts for"),

@@ -48,7 +48,9 @@ class StepTests(DeviceMixin, TestCase):
                 f"GET /nest/transport/v7/device/device.{SERIAL}",
             ],
         )
-        self.assertEqual((self.device.state, self.device.code, self.device.claimed), ("awake", "A3XR7M2", False))
+        self.assertEqual(
+            (self.device.state, self.device.code, self.device.claimed), ("awake", "A3XR7M2", False)
+        )
         self.assertEqual(self.device.violations, [])
         self.assertEqual({bucket.revision for bucket in self.device.buckets.values()}, {1})
         self.assertEqual(len(self.server.lines), 1)
@@ -99,19 +101,29 @@ class StepTests(DeviceMixin, TestCase):
         self.finish(self.device.subscribe_once())
         poll = self.server.of("subscribe")[0].json
         self.assertIs(poll["chunked"], True)
-        self.assertEqual([each["object_key"] for each in poll["objects"]], [SCHEDULE, SHARED, DEVICE, "structure.home"])
+        self.assertEqual(
+            [each["object_key"] for each in poll["objects"]], [SCHEDULE, SHARED, DEVICE, "structure.home"]
+        )
         self.assertEqual(poll["objects"][3]["object_timestamp"], 0)
         self.assertEqual(poll["objects"][1]["object_timestamp"], self.device.bucket("shared").timestamp)
 
     def test_push(self):
         self.finish(self.device.boot())
-        self.server.answers["subscribe"] = [poll_head(), 9.0, chunk(pushed(T1, target_temperature=25.5)), 3.0, END]
+        self.server.answers["subscribe"] = [
+            poll_head(),
+            9.0,
+            chunk(pushed(T1, target_temperature=25.5)),
+            3.0,
+            END,
+        ]
         poll = Deferred.fromCoroutine(self.device.subscribe_once())
         self.until(self.device.when(lambda device: device.state == "held"))
         self.assertEqual(self.device.pushes, 0)
         self.until(self.device.when(lambda device: device.pushes))
         shared = self.device.bucket("shared")
-        self.assertEqual((shared.value["target_temperature"], shared.timestamp, shared.revision), (25.5, T1, 9))
+        self.assertEqual(
+            (shared.value["target_temperature"], shared.timestamp, shared.revision), (25.5, T1, 9)
+        )
         self.assertTrue(shared.value["can_heat"])
         answer = self.until(poll)
         self.assertTrue(answer.whole)
@@ -122,12 +134,14 @@ class StepTests(DeviceMixin, TestCase):
         change = pushed(T1, target_temperature=25.5, target_change_pending=True)
         self.server.answers["subscribe"] = [poll_head(), 9.0, chunk(change), 3.0, END]
         self.server.answers["put"] = http(
-            {"objects": [{"object_revision": 10, "object_timestamp": T2, "object_key": SHARED}]}, headers=nl_headers()
+            {"objects": [{"object_revision": 10, "object_timestamp": T2, "object_key": SHARED}]},
+            headers=nl_headers(),
         )
         self.finish(self.device.subscribe_once())
         put = self.server.of("put")[-1].json["objects"]
         self.assertEqual(
-            put, [{"object_key": SHARED, "base_object_revision": 9, "value": {"target_change_pending": False}}]
+            put,
+            [{"object_key": SHARED, "base_object_revision": 9, "value": {"target_change_pending": False}}],
         )
         self.assertEqual((self.device.bucket("shared").timestamp, self.device.violations), (T2, []))
 
@@ -148,8 +162,12 @@ class StepTests(DeviceMixin, TestCase):
         before = self.device.bucket("shared").timestamp
         self.finish(self.device.put({"shared": {"target_temperature": 19.0}}, compare=True))
         put = self.server.of("put")[-1].json
-        self.assertEqual(put[SHARED], {"object_key": SHARED, "if_object_revision": 1, "target_temperature": 19.0})
-        self.assertEqual((self.device.bucket("shared").revision, self.device.bucket("shared").timestamp), (2, before))
+        self.assertEqual(
+            put[SHARED], {"object_key": SHARED, "if_object_revision": 1, "target_temperature": 19.0}
+        )
+        self.assertEqual(
+            (self.device.bucket("shared").revision, self.device.bucket("shared").timestamp), (2, before)
+        )
 
     def test_dial_again_after_a_refusal(self):
         self.finish(self.device.boot())
@@ -249,7 +267,13 @@ class LifeTests(DeviceMixin, TestCase):
         """A server that keeps nothing before the pairing gets the complete state after it."""
         honest = self.server.answers["put"]
         self.server.answers["put"] = http({"objects": []}, headers=nl_headers())
-        self.server.answers["subscribe"] = [poll_head(), 30.0, chunk(pushed(T1, "user.u", name="u")), 3.0, END]
+        self.server.answers["subscribe"] = [
+            poll_head(),
+            30.0,
+            chunk(pushed(T1, "user.u", name="u")),
+            3.0,
+            END,
+        ]
         life = self.live(20)
         self.assertFalse(self.device.reported)
         self.server.answers["put"] = honest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import hiredis
 from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -94,6 +94,7 @@ class Conversation(Protocol):
 
     def __init__(self, answer) -> None:
         self._answer = answer
+        self.open = True
         self._reader = hiredis.Reader(encoding="utf-8")
 
     def dataReceived(self, data: bytes) -> None:
@@ -101,6 +102,9 @@ class Conversation(Protocol):
         while (command := self._reader.gets()) is not False:
             if (reply := self._answer(command)) is not None:
                 self.transport.write(reply)
+
+    def connectionLost(self, reason=connectionDone) -> None:
+        self.open = False
 
 
 class FakeServer(Factory):
@@ -127,7 +131,8 @@ class FakeServer(Factory):
 
     async def stop(self) -> None:
         for conversation in self.conversations:
-            conversation.transport.abortConnection()
+            if conversation.open:
+                conversation.transport.abortConnection()
         await self._port.stopListening()
 
 

@@ -1,0 +1,265 @@
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from nled.store import child
+from nled.store.binary import Version, find
+from nled.store.child import PrivateServer
+from nled.store.client import Client
+from nled.store.errors import StartError
+from tests.store.support import until
+
+# Run on its own, to be killed: starts a server, says its process id and then only waits.
+PARENT = """
+import sys
+from pathlib import Path
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from nled.store.child import PrivateServer
+
+async def main():
+    server = PrivateServer(reactor, Path(sys.argv[1]))
+    await server.start()
+    print(server.pid, flush=True)
+
+reactor.callWhenRunning(lambda: Deferred.fromCoroutine(main()))
+reactor.run()
+"""
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process is there and not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class ChildTestCase(TestCase):
+    def setUp(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="nled test "))
+        self.addCleanup(shutil.rmtree, self.home)
+        self.directory = self.home / "state of nled"
+        self.events: list[dict] = []
+        globalLogPublisher.addObserver(self.events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+
+    def server(self, **options) -> PrivateServer:
+        server = PrivateServer(reactor, self.directory, **options)
+        self.addCleanup(server.stop)
+        return server
+
+    async def connect(self, server: PrivateServer) -> Client:
+        client = Client(reactor, await server.start())
+        self.addCleanup(client.stop)
+        await client.start(5)
+        return client
+
+    async def assert_refused(self, words: str, **options) -> None:
+        with self.assertRaisesRegex(StartError, words):
+            await self.server(**options).start()
+
+
+class RunTests(ChildTestCase):
+    async def test_start_and_stop(self) -> None:
+        server = self.server(maxmemory=50_000_000)
+        client = await self.connect(server)
+        self.assertEqual(stat.S_IMODE(self.directory.stat().st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE((self.directory / "store.sock").stat().st_mode), 0o700)
+        for name, value in {
+            "port": "0",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "maxmemory": "50000000",
+            "maxmemory-policy": "noeviction",
+        }.items():
+            self.assertEqual(await client.command("CONFIG", "GET", name), [name, value])
+        pid = server.pid
+        await client.stop()
+        await server.stop()
+        self.assertFalse(runs(pid))
+        self.assertFalse((self.directory / "store.sock").exists())
+        self.assertIsNone(server.pid)
+
+    async def test_state_survives_a_restart(self) -> None:
+        server = self.server()
+        client = await self.connect(server)
+        await client.command("SET", "k", "v")
+        await client.stop()
+        await server.stop()
+        client = await self.connect(self.server())
+        self.assertEqual(await client.command("GET", "k"), "v")
+
+    async def test_its_log_lines_are_passed_on(self) -> None:
+        await self.connect(self.server())
+        said = [
+            event["text"]
+            for event in self.events
+            if event["log_namespace"] == "nled.store.process.ServerProcess"
+        ]
+        self.assertTrue(any(text.startswith("Ready to accept connections") for text in said), said)
+        version = str(find())
+        self.assertTrue(any(event.get("binary") == version for event in self.events))
+
+    async def test_killed(self) -> None:
+        server = self.server()
+        client = await self.connect(server)
+        await client.command("SET", "k", "v")
+        await client.command("WAITAOF", 1, 0, 100)
+        pid = server.pid
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: client.trouble)
+        self.assertEqual(await client.command("GET", "k"), "v")
+        self.assertNotEqual(server.pid, pid)
+        self.assertTrue(any(event.get("reason") == "SIGKILL" for event in self.events))
+
+    async def test_killed_and_cannot_start_for_a_while(self) -> None:
+        broken, attempts, binary = (self.home / name for name in ("broken", "attempts", "binary"))
+        binary.write_text(
+            f'#!/bin/sh\nif [ "$1" = - -a -e "{broken}" ]; then echo x >>"{attempts}"; echo no luck; exit 3; fi\n'
+            f'exec "{find()}" "$@"\n'
+        )
+        binary.chmod(0o755)
+        server = self.server(binary=str(binary))
+        client = await self.connect(server)
+        broken.touch()
+        os.kill(server.pid, signal.SIGKILL)
+        await deferLater(reactor, 1.0)
+        # After 0.1, 0.2 and 0.4 seconds.
+        self.assertIn(attempts.read_text(), ("x\n" * 2, "x\n" * 3))
+        broken.unlink()
+        self.assertEqual(await client.command("PING"), "PONG")
+        ends = [(event["reason"], event["last_line"]) for event in self.events if "last_line" in event]
+        self.assertEqual(ends[-1], ("exit status 3", "no luck"))
+        broken.touch()
+        os.kill(server.pid, signal.SIGKILL)
+        await until(lambda: server.pid is None)
+        await server.stop()
+
+    async def test_stop_of_a_server_that_hangs(self) -> None:
+        self.patch(child, "_STOP_PATIENCE", 0.1)
+        server = self.server()
+        await server.start()
+        pid = server.pid
+        os.kill(pid, signal.SIGSTOP)
+        await server.stop()
+        self.assertFalse(runs(pid))
+
+    async def test_a_long_path(self) -> None:
+        self.directory = self.home / ("x" * 100) / "state"
+        server = self.server()
+        address = await server.start()
+        place = Path(address.path).parent
+        self.assertLess(len(address.path), 100)
+        self.assertEqual(stat.S_IMODE(place.stat().st_mode), 0o700)
+        await server.stop()
+        self.assertFalse(place.exists())
+
+    async def test_a_killed_parent_leaves_no_server_behind(self) -> None:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, self.directory],
+            cwd=Path(child.__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(parent.stdout.close)
+        pid = int(parent.stdout.readline())
+        self.assertTrue(runs(pid))
+        parent.kill()
+        parent.wait()
+        # At once: the lock is waited for.
+        await self.server().start()
+        self.assertFalse(runs(pid))
+
+    if shutil.which("setpriv") is None:
+        test_a_killed_parent_leaves_no_server_behind.skip = "needs setpriv"
+
+
+class RefusalTests(ChildTestCase):
+    async def test_two_on_one_directory(self) -> None:
+        self.patch(child, "_LOCK_PATIENCE", 0.2)
+        await self.server().start()
+        await self.assert_refused("Another nled uses the state directory")
+
+    async def test_a_predecessor_that_is_about_to_end(self) -> None:
+        self.directory.mkdir()
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            starting = Deferred.fromCoroutine(self.server().start())
+            await deferLater(reactor, 0.2)
+            self.assertFalse(starting.called)
+        await starting
+
+    async def test_an_older_server(self) -> None:
+        self.directory.mkdir()
+        (self.directory / "server-version").write_text("valkey 99.1.2\n")
+        await self.assert_refused("written by valkey 99.1.2, which .* cannot read; install valkey 99.1.2")
+        # Nothing is left behind that keeps the next one from starting.
+        (self.directory / "server-version").unlink()
+        await self.server().start()
+        self.assertEqual((self.directory / "server-version").read_text().split()[0], "valkey")
+
+    async def test_no_such_binary(self) -> None:
+        await self.assert_refused("names /nowhere/redis", binary="/nowhere/redis")
+
+    async def test_another_binary(self) -> None:
+        await self.assert_refused("does not say that it is Redis or Valkey", binary="/bin/echo")
+
+    async def test_files_that_cannot_be_read(self) -> None:
+        server = self.server()
+        await server.start()
+        await server.stop()
+        (manifest,) = self.directory.glob("appendonlydir/*.manifest")
+        manifest.write_text("rubbish\n")
+        await self.assert_refused(r"ended at its start \(exit status 1\): .*manifest")
+
+    async def test_a_file_in_the_way(self) -> None:
+        self.directory.touch()
+        await self.assert_refused("cannot be made or used: File exists")
+
+    async def test_a_directory_of_somebody_else(self) -> None:
+        self.directory.mkdir()
+        os.chown(self.directory, 12345, 12345)
+        await self.assert_refused("belongs to user 12345, but nled runs as root")
+
+    if os.geteuid() != 0:
+        test_a_directory_of_somebody_else.skip = "needs root"
+
+
+class VersionTests(SynchronousTestCase):
+    def test_what_servers_say(self) -> None:
+        for said, version in {
+            "Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64 build=1536df31c0395150": "valkey 9.1.2",
+            "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1": "redis 7.0.15",
+            "valkey 8.0.0\n": "valkey 8.0.0",
+        }.items():
+            self.assertEqual(str(Version.parse(said)), version)
+        self.assertIsNone(Version.parse("nginx version: nginx/1.22.1"))
+
+    def test_who_reads_whose_files(self) -> None:
+        for reader, writer, readable in (
+            ("valkey 9.1.2", "valkey 9.1.3", True),
+            ("valkey 9.1.2", "valkey 9.2.0", False),
+            ("valkey 9.1.2", "valkey 8.1.0", True),
+            ("valkey 9.1.2", "redis 6.2.14", True),
+            ("valkey 9.1.2", "redis 7.2.5", True),
+            ("valkey 9.1.2", "redis 7.4.0", False),
+            ("redis 8.0.0", "valkey 7.2.5", False),
+            ("redis 7.0.15", "redis 6.2.14", True),
+            ("redis 7.0.15", "redis 7.2.0", False),
+        ):
+            with self.subTest(f"{reader} on {writer}"):
+                self.assertIs(Version.parse(reader).can_read(Version.parse(writer)), readable)
