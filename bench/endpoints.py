@@ -81,9 +81,10 @@ class Rate:
 
 @dataclass
 class StoreTrip:
-    """Microseconds that one tiny script takes, asked alone, and per script when many are asked."""
+    """Microseconds of a tiny script: alone right after each other, alone at 100 per second, many at once."""
 
     alone_us: float
+    paced_us: float
     at_once: int
     at_once_us: float
 

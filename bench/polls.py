@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from statistics import quantiles
+from statistics import median, quantiles
 
 from bench import requests
 from bench.endpoints import Device, prepare
@@ -158,7 +157,8 @@ class Held:
         idle: bytes of the daemon before anybody came.
         each, floor_each: bytes per poll.
         opening, floor_opening: polls per second.
-        trip: microseconds of a bare HTTP round trip.
+        trip: microseconds of a bare HTTP round trip, one right after the other.
+        paced_trip: the same, at the pace of the commands.
         storm: seconds until all polls were held again after all had hung up.
         storm_ping: the longest that a ping took meanwhile, in seconds.
     """
@@ -171,6 +171,7 @@ class Held:
     opening: float
     floor_opening: float
     trip: float
+    paced_trip: float
     push: Push
     storm: float
     storm_ping: float
@@ -198,6 +199,12 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
             fleet.loop.end()
         answer = exchange(daemon.control, [requests.command(devices[0].identity, 0)])[0]
     floor_each, floor_opening = _floor(core, devices)
+    with Floor(len(answer.partition(b"\r\n\r\n")[2]), core) as floor:
+        ask = requests.command(devices[0].identity, 0)
+        trips = [
+            _trip(floor.port, ask, int(commands_per_second * seconds / 2), pause)
+            for pause in (0, 1 / commands_per_second)
+        ]
     return Held(
         count,
         idle,
@@ -206,7 +213,7 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
         floor_each,
         opening,
         floor_opening,
-        _trip(core, devices[0], len(answer.partition(b"\r\n\r\n")[2]), seconds / 5),
+        *trips,
         push,
         storm,
         max(pings),
@@ -229,11 +236,21 @@ def _floor(core: int, devices: Sequence[Device]) -> tuple[float, float]:
             fleet.loop.end()
 
 
-def _trip(core: int, device: Device, size: int, seconds: float) -> float:
-    with Floor(size, core) as floor:
-        ask = requests.command(device.identity, 0)
-        drive(floor.port, [cycle([ask])], seconds / 4)
-        return 1e6 / drive(floor.port, [cycle([ask])], seconds).rate
+def _trip(port: int, request: bytes, count: int, pause: float) -> float:
+    loop = Loop()
+    client = Client(loop, port)
+    times: list[float] = []
+    try:
+        while len(times) < count:
+            start = time.perf_counter()
+            client.ask(request, lambda _, start=start: times.append(time.perf_counter() - start))
+            asked = len(times)
+            while len(times) == asked:
+                loop.turn(1)
+            time.sleep(pause)
+    finally:
+        loop.end()
+    return 1e6 * median(times)
 
 
 def _push(fleet: Fleet, control: int, rate: int, seconds: float) -> Push:

@@ -47,7 +47,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
     pairing = Pairing(scripts, config.pairing.entry_key_ttl * 1000)
     desk = Desk(
         pairing,
-        secrets.choice,
+        secrets.randbelow,
         now,
         required=config.pairing.required,
         pinned=config.pairing.pin_password,
@@ -56,7 +56,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
     device = Router(device_path)
     DeviceRoutes(
         desk,
-        Arrivals(pairing, now),
+        Arrivals(pairing, reactor),
         Origin.parse(config.device.origin, config.device.port) if config.device.origin else None,
         config.device.tier,
         secure=config.device.cert_dir is not None,
@@ -82,6 +82,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
             most_body=most_body,
             most_connections=config.limits.connections,
             keep_alive=keep_alive,
+            access_log=config.log.level == "debug",
         )
 
     largest = max(config.limits.body_bytes, config.uploads.max_bytes)

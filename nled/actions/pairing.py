@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-from attrs import frozen
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from nled.domain.errors import BadRequest, Refused
-from nled.domain.pairing import Claim, EntryKey, Tier, new_code, parse_code, parse_user
+from nled.domain.pairing import CODES, Claim, EntryKey, Tier, new_code, parse_code, parse_user
 from nled.domain.serials import Identity, from_session
-from nled.store.pairing import Pairing
+from nled.store.client import StoreUnavailable
+from nled.store.pairing import Arrival, Pairing
 
-# Of four fresh codes one is free, out of 27 thousand million.
-_CANDIDATES = 4
+# Entries that wait for the store; beyond these a storm may cost some what they said of themselves.
+_MOST_ARRIVALS = 1000
 _log = Logger()
 
 
@@ -25,7 +29,7 @@ class Desk:
     """The pairing use cases; each raises StoreUnavailable when the store cannot be had.
 
     Attributes:
-        choose: picks one of a string's characters, from a CSPRNG.
+        draw: a random number below a bound, from a CSPRNG.
         now: ms since the epoch.
         required: whether unpaired devices are kept out (PROTOCOL.md e.1).
         pinned: whether a device must keep the password it first came with.
@@ -33,7 +37,7 @@ class Desk:
     """
 
     pairing: Pairing
-    choose: Callable[[str], str]
+    draw: Callable[[int], int]
     now: Callable[[], int]
     required: bool
     pinned: bool
@@ -41,8 +45,10 @@ class Desk:
 
     async def entry_key(self, serial: str) -> EntryKey:
         """Return the code a device shows; raises Full."""
-        codes = [new_code(self.choose) for _ in range(_CANDIDATES)]
-        return await self.pairing.entry_key(serial, codes, self.now())
+        while True:
+            key = await self.pairing.entry_key(serial, new_code(self.draw(CODES)), self.now())
+            if key is not None:
+                return key
 
     async def status(self, serial: str) -> Claim | EntryKey | None:
         """Return how far a device's pairing has come."""
@@ -106,21 +112,52 @@ class Desk:
         return serial
 
 
-@frozen
+@define
 class Arrivals:
     """What devices say of themselves at their entry.
 
-    The answer of an entry never waits for the store nor fails with it; only a factory reset is kept
-    before it is answered, since it opens the device to a new owner.
+    The answer of an entry does not wait for the store, and those of one turn of the reactor are kept by
+    one script: an entry asks for no more than where everything is.
     """
 
-    pairing: Pairing
-    now: Callable[[], int]
+    _pairing: Pairing
+    _clock: IReactorTime
+    _waiting: list[Arrival] = field(factory=list)
+    _resets: list[Deferred[None]] = field(factory=list)
 
-    async def entered(self, serial: str, facts: Mapping[str, str]) -> None:
-        """Keep the form fields of an entry; `reset` = TRUE is a factory reset. Raises StoreUnavailable."""
+    def entered(self, serial: str, facts: Mapping[str, str]) -> Deferred[None] | None:
+        """Take the form fields of an entry.
+
+        `reset` = TRUE is a factory reset, which opens an owned device to a new claim: what comes next
+        must know of it, so there is a Deferred that fires when it is kept, or could not be.
+        """
+        if not self._waiting:
+            self._clock.callLater(0, self._keep)
         reset = facts.get("reset", "").upper() == "TRUE"
-        if reset:
-            _log.info("{serial}: was reset to factory state.", serial=serial)
-        mac = facts.get("mac", "").upper()
-        await self.pairing.entered(serial, facts, mac, reset=reset, now=self.now())
+        if reset or len(self._waiting) < _MOST_ARRIVALS:
+            self._waiting.append(Arrival(serial, facts, facts.get("mac", "").upper(), reset))
+        if not reset:
+            return None
+        _log.info("{serial}: was reset to factory state.", serial=serial)
+        kept: Deferred[None] = Deferred()
+        self._resets.append(kept)
+        return kept
+
+    def _keep(self) -> None:
+        arrivals, self._waiting = self._waiting, []
+        resets, self._resets = self._resets, []
+        now = int(self._clock.seconds() * 1000)
+        keeping = Deferred.fromCoroutine(self._pairing.arrived(arrivals, now))
+        keeping.addErrback(_lost)
+        for kept in resets:
+            # Each its own: a device that goes cancels its wait, and nobody else's.
+            keeping.addCallback(_fire, kept)
+
+
+def _fire(_: None, kept: Deferred[None]) -> None:
+    kept.callback(None)
+
+
+def _lost(failure: Failure) -> None:
+    failure.trap(StoreUnavailable)
+    _log.warn("What devices said at their entry was not kept: {why}", why=failure.getErrorMessage())

@@ -1,7 +1,6 @@
 """Pairing: entry keys, what a claim makes, and what an unpaired device may do (PROTOCOL.md e)."""
 
 import re
-from collections.abc import Callable
 from enum import Enum
 
 from attrs import frozen
@@ -11,6 +10,7 @@ from nled.domain.errors import BadRequest
 # Without 0 O 1 I L, which look alike on a thermostat's screen.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 LENGTH = 7
+CODES = len(ALPHABET) ** LENGTH
 # A thermostat refuses a key with less than 30 minutes left; 5 minutes more are for its clock.
 LEAST_LIFE = 2_100_000
 _CODE = re.compile(r"[A-Z0-9]{7}")
@@ -41,9 +41,13 @@ class Claim:
     at: int
 
 
-def new_code(choose: Callable[[str], str]) -> str:
-    """Draw a code; `choose` picks one character, from a CSPRNG outside of tests."""
-    return "".join(choose(ALPHABET) for _ in range(LENGTH))
+def new_code(number: int) -> str:
+    """Write a number below `CODES` as a code; from a CSPRNG, outside of tests."""
+    letters = []
+    for _ in range(LENGTH):
+        number, letter = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[letter])
+    return "".join(letters)
 
 
 def parse_code(text: object) -> str:

@@ -181,9 +181,7 @@ def _values(key: ObjectKey, value: object) -> dict[str, str]:
     return {name: encode(field) for name, field in value.items()}
 
 
-def _deeper(value: object, levels: int) -> bool:
+def _deeper(value: dict[str, object] | list[object], levels: int) -> bool:
     """Whether a value has more levels than that; looks no deeper, as Python's own stack might not reach."""
-    if not isinstance(value, dict | list):
-        return False
     inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
+    return levels == 0 or any(isinstance(each, dict | list) and _deeper(each, levels - 1) for each in inner)

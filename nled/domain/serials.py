@@ -56,15 +56,16 @@ def identify(
         path: the serial that stands in the path.
     """
     user, password = _basic(header("Authorization"))
-    sources: tuple[tuple[str | None, Callable[[str], str | None]], ...] = (
-        (user, from_user_name),
+    if user and (serial := from_user_name(user)):
+        return Identity(serial, password)
+    others: tuple[tuple[str | None, Callable[[str], str | None]], ...] = (
         (header("X-nl-client-id"), from_user_name),
         (header("X-nl-device-id"), sanitize),
         (header("X-NL-Device-Serial"), sanitize),
         (query, sanitize),
         (path, sanitize),
     )
-    for text, read in sources:
+    for text, read in others:
         if text and (serial := read(text)):
             return Identity(serial, password)
     return Identity(None, password)

@@ -92,7 +92,7 @@ class Fleet:
         Deferred.fromCoroutine(self.stop())
 
     async def _draw(self) -> None:
-        while True:
+        while not self._stopping:
             self._screen.draw()
             await deferLater(self._clock, self._screen.interval)
 

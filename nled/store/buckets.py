@@ -10,11 +10,11 @@ import msgspec
 from attrs import frozen
 
 from nled.domain.buckets import COMPANIONS, REPLACED, SERVER_OWNED, ObjectKey, is_momentary
-from nled.domain.errors import Full, NotKnown
+from nled.domain.errors import NotKnown
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
 from nled.store import keys
-from nled.store.scripts import Scripts, load
+from nled.store.scripts import Scripts, load, refuse_when_full
 
 Outcome = Literal["stored", "same", "conflict", "refused", "full"]
 
@@ -61,7 +61,7 @@ class Buckets:
         """
         request = [_listing(entry) for entry in listed]
         reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request)
-        _refuse_when_full(reply[0])
+        refuse_when_full(reply[0])
         return Opened(_updates(reply[1]), tuple(zip(reply[2][::2], reply[2][1::2], strict=True)))
 
     async def reread(self, serial: str, claims: Mapping[str, int], now: int) -> tuple[Update, ...]:
@@ -75,7 +75,7 @@ class Buckets:
             Full: a device nobody has met, and no more are taken.
         """
         reply = await self._scripts.ask(_PUT, serial, now, writes=[_write(put) for put in puts])
-        _refuse_when_full(reply[0])
+        refuse_when_full(reply[0])
         return tuple(_written(put.key, each) for put, each in zip(puts, reply[1:], strict=True))
 
     async def write(
@@ -135,11 +135,6 @@ def _updates(reply: Sequence[Any]) -> tuple[Update, ...]:
         Update(Receipt(revision, timestamp, key), dict(zip(fields[::2], fields[1::2], strict=True)))
         for revision, timestamp, key, fields in reply
     )
-
-
-def _refuse_when_full(status: str) -> None:
-    if status == "full":
-        raise Full("This server has as many devices as it may (limits.devices).")
 
 
 _SUBSCRIBE, _REREAD, _PUT = load("subscribe"), load("reread"), load("put")

@@ -109,7 +109,7 @@ class Link:
         waiter: Deferred[Any] = Deferred()
         self._waiters[waiter] = None
         try:
-            return await waiter.addTimeout(seconds, self._reactor)
+            return await waiter.addTimeout(max(0, seconds), self._reactor)
         except defer.TimeoutError:
             raise StoreUnavailable(self.trouble) from None
         finally:

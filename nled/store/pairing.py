@@ -2,13 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 
-from nled.domain.errors import Full
+from attrs import frozen
+
 from nled.domain.pairing import LEAST_LIFE, Claim, EntryKey, Tier, structure_id
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import Scripts, load
+from nled.store.scripts import Scripts, load, refuse_when_full
 
 MINUTE = 60
+
+
+@frozen
+class Arrival:
+    """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset."""
+
+    serial: str
+    facts: Mapping[str, str]
+    mac: str
+    reset: bool
+
+    def as_request(self) -> dict[str, object]:
+        """Write it as the script reads it."""
+        flat = [text for pair in self.facts.items() for text in pair]
+        return {"serial": self.serial, "facts": flat, "mac": self.mac, "reset": self.reset}
 
 
 class Pairing:
@@ -18,27 +34,23 @@ class Pairing:
         self._scripts = scripts
         self._life = entry_key_life
 
-    async def entered(
-        self, serial: str, facts: Mapping[str, str], mac: str, *, reset: bool, now: int
-    ) -> None:
-        """Keep what a device said at its entry; a reset device may be claimed anew."""
-        flat = [text for pair in facts.items() for text in pair]
-        await self._scripts.ask(_ENTRY, serial, now, facts=flat, mac=mac, reset=reset)
+    async def arrived(self, arrivals: Sequence[Arrival], now: int) -> None:
+        """Keep what devices said at their entries; one that was reset may be claimed anew."""
+        await self._scripts.ask(_ENTRY, "", now, arrivals=[each.as_request() for each in arrivals])
 
-    async def entry_key(self, serial: str, codes: Sequence[str], now: int) -> EntryKey:
-        """Return the code a device shows, with one of the fresh `codes` where it has none.
+    async def entry_key(self, serial: str, fresh: str, now: int) -> EntryKey | None:
+        """Return the code a device shows, `fresh` where it has none; None if another device shows that.
 
         Its expiry slides so that the device never sees less than 30 minutes (DESIGN.md 2).
 
         Raises:
-            Full: no more devices are taken, or every candidate is in use.
+            Full: a device nobody has met, and no more are taken.
         """
         reply = await self._scripts.ask(
-            _ENTRY_KEY, serial, now, codes=codes, life=self._life, slide=LEAST_LIFE
+            _ENTRY_KEY, serial, now, fresh=fresh, life=self._life, slide=LEAST_LIFE
         )
-        if not reply:
-            raise Full("No entry key can be had: this server has as many devices as it may.")
-        return EntryKey(reply[0], int(reply[1]))
+        refuse_when_full(reply[0])
+        return EntryKey(reply[1], int(reply[2])) if reply[0] == "ok" else None
 
     async def status(self, serial: str) -> Claim | EntryKey | None:
         """Return whose the device is, else the entry key that waits to be claimed, else None."""

@@ -68,8 +68,9 @@ class ServerProcess(ProcessProtocol):
     def spawn(self, reactor: IReactorProcess, binary: Path, lock: int) -> None:
         """Start it; it keeps the descriptor `lock` open as long as it lives."""
         command = [str(binary), "-"]
-        # Without this it would outlive a nled that was killed, and go on writing.
-        if setpriv := shutil.which("setpriv"):
+        # Without this it would outlive a nled that was killed, and go on writing. Busybox's cannot do it.
+        setpriv = shutil.which("setpriv")
+        if setpriv and Path(setpriv).resolve().name != "busybox":
             command = [setpriv, "--pdeathsig", "TERM", *command]
         reactor.spawnProcess(self, command[0], command, env=None, childFDs={0: "w", 1: "r", 2: "r", 3: lock})
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from attrs import frozen
 
+from nled.domain.errors import Full
 from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
@@ -53,7 +54,7 @@ class Scripts:
         self.limits = limits
 
     async def ask(self, script: Script, serial: str, now: int, **request: object) -> Any:
-        """Run a script for one device at a time in ms; returns its reply, numbers as int.
+        """Run a script for one device at `now` ms; returns its reply, numbers as int.
 
         Raises:
             StoreUnavailable: the store cannot be had now.
@@ -73,3 +74,9 @@ class Scripts:
             }
         )
         return await self.client.run(script, [keys.facts(serial)], text)
+
+
+def refuse_when_full(status: str) -> None:
+    """Raise Full if a script found that no more devices are taken."""
+    if status == "full":
+        raise Full("This server has as many devices as it may (limits.devices).")

@@ -45,12 +45,14 @@ class Wire(txredisapi.RedisProtocol):
 
         What was sent cannot be taken back: after an error it may have run or not.
         """
+        # Before the queue grows: what cannot be packed must not wait for a reply.
+        packed = hiredis.pack_command(args)  # type: ignore[arg-type] # its stub is wrong
         reply: Deferred[Any] = Deferred()
         if not self.connected:
             reply.errback(txredisapi.ConnectionError("Lost connection"))
             return reply
         self._calls.append((expires, reply))
-        self.transport.write(hiredis.pack_command(args))  # type: ignore[arg-type] # its stub is wrong
+        self.transport.write(packed)
         if self._timer is None:
             self._watch(expires)
         return reply

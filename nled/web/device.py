@@ -6,7 +6,6 @@ from functools import lru_cache
 import msgspec
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.web.server import Request
 
@@ -60,16 +59,10 @@ class DeviceRoutes:
         identity = identify_request(request)
         facts = parse_form(request.content.read(SMALL)) if request.content else {}
         if identity.serial is not None and not identity.is_mac:
-            arrived = Deferred.fromCoroutine(self._arrive(identity.serial, facts))
-            if facts.get("reset", "").upper() == "TRUE":
-                await arrived
+            kept = self.arrivals.entered(identity.serial, facts)
+            if kept is not None:
+                await kept
         return Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
-
-    async def _arrive(self, serial: str, facts: dict[str, str]) -> None:
-        try:
-            await self.arrivals.entered(serial, facts)
-        except StoreUnavailable:
-            _log.info("{serial}: what it said at its entry was not kept, the store is away.", serial=serial)
 
     async def info(self, request: Request) -> Answer:
         """Let an installer find this server (g.4)."""

@@ -31,7 +31,7 @@ _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ..
     # What is wrong with the store is logged where it is noticed; outside it is nobody's business.
     (StoreUnavailable, 503, "The store is not available now; nothing was changed. Try again later."),
 )
-_HEADERS = {429: (("Retry-After", "60"),)}
+_HEADERS = {429: ((b"Retry-After", b"60"),)}
 
 
 @frozen
@@ -40,7 +40,7 @@ class Problem:
 
     status: int
     sentence: str
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def problem_of(failure: Failure) -> Problem:
@@ -48,7 +48,7 @@ def problem_of(failure: Failure) -> Problem:
     error = failure.value
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        return Problem(405, f"This path takes {allowed}.", (("Allow", allowed),))
+        return Problem(405, f"This path takes {allowed}.", ((b"Allow", allowed.encode()),))
     for kinds, status, sentence in _TABLE:
         if isinstance(error, kinds):
             return Problem(status, sentence or str(error), _HEADERS.get(status, ()))

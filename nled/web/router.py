@@ -21,7 +21,9 @@ from werkzeug.exceptions import MethodNotAllowed
 from nled.domain.errors import BadRequest
 from nled.web.errors import Problem, TooLarge, problem_of
 
-JSON = "application/json"
+JSON = b"application/json"
+# Names and values of headers.
+Head = tuple[tuple[bytes, bytes], ...]
 _log = Logger()
 
 
@@ -31,8 +33,7 @@ class Answer:
 
     body: bytes
     status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    content_type: str = JSON
+    headers: Head = ()
 
 
 Handler = Callable[..., Awaitable[Answer | None]]
@@ -153,8 +154,8 @@ def prepare(request: Request, answer: Answer) -> None:
     """Set status and headers of a whole answer."""
     request.setResponseCode(answer.status)
     headers = request.responseHeaders
-    headers.setRawHeaders("Content-Type", [answer.content_type])
-    headers.setRawHeaders("Content-Length", [str(len(answer.body))])
+    headers.setRawHeaders(b"Content-Type", [JSON])
+    headers.setRawHeaders(b"Content-Length", [b"%d" % len(answer.body)])
     for name, value in answer.headers:
         headers.setRawHeaders(name, [value])
 

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -80,9 +80,17 @@ class BoundedRequest(Request):
         """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
         return b"nled"
 
-    def _handleStar(self) -> None:
-        # Twisted would answer `OPTIONS *` itself, and other methods without a body.
-        self.render(self.channel.site.resource)
+    def process(self) -> None:
+        """Hand the request to the site's root, which is a leaf.
+
+        Twisted's own way splits the path for a tree of resources, and formats the time, for each request.
+        """
+        self.site: Any = self.channel.site
+        self.responseHeaders.setRawHeaders(b"Date", [self.site.date()])
+        try:
+            self.render(self.site.resource)
+        except BaseException:  # noqa: BLE001 - as Twisted has it; the router lets nothing through
+            self.processingFailed(Failure())
 
     def travel_light(self) -> None:
         """Let go of the question, and of the head once it is written: thousands are held for minutes."""
@@ -176,6 +184,8 @@ class BoundedSite(Site):
         most_connections: further ones are closed at once.
         keep_alive: whether the kernel probes idle peers. Never on the device port: a sleeping
             thermostat does not answer (PROTOCOL.md a.12 no. 1).
+        access_log: whether each request is told at level debug; without query strings, which may hold
+            secrets.
     """
 
     noisy = False
@@ -185,7 +195,14 @@ class BoundedSite(Site):
     _log = Logger()
 
     def __init__(
-        self, resource: IResource, reactor: Any, *, most_body: int, most_connections: int, keep_alive: bool
+        self,
+        resource: IResource,
+        reactor: Any,
+        *,
+        most_body: int,
+        most_connections: int,
+        keep_alive: bool,
+        access_log: bool = False,
     ) -> None:
         super().__init__(
             resource, BoundedRequest, reactor=reactor, timeout=PATIENCE, parsePOSTFormSubmission=False
@@ -193,7 +210,16 @@ class BoundedSite(Site):
         self.most_body = most_body
         self.most_connections = most_connections
         self.keep_alive = keep_alive
+        self.access_log = access_log
         self.connections = 0
+        self._date = (0, b"")
+
+    def date(self) -> bytes:
+        """Write the present second as a Date header has it."""
+        second = int(self.reactor.seconds())
+        if second != self._date[0]:
+            self._date = (second, datetimeToString(second))
+        return self._date[1]
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Take a connection, or close it at once when there are too many."""
@@ -203,7 +229,11 @@ class BoundedSite(Site):
         return super().buildProtocol(addr)
 
     def log(self, request: Any) -> None:
-        """Write the access log, at debug: every poll of every device would drown the rest."""
-        self._log.debug(
-            "{method} {path} {code}", method=request.method, path=request.path[:200], code=request.code
-        )
+        """Write the access log, where it was asked for: each poll of each device is a line."""
+        if self.access_log:
+            self._log.debug(
+                "{method} {path} {code}",
+                method=request.method.decode("ascii", "replace"),
+                path=request.path.decode("ascii", "replace")[:200],
+                code=request.code,
+            )

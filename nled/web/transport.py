@@ -12,7 +12,7 @@ from nled.domain.pairing import Tier
 from nled.domain.requests import parse_put, parse_subscribe, session_of
 from nled.domain.wire import EMPTY, Update, document
 from nled.web.device import identify_request
-from nled.web.router import JSON, Answer, Router, read_json
+from nled.web.router import JSON, Answer, Head, Router, read_json
 from nled.web.site import BoundedRequest
 
 # A temperature on its way: the device is to acknowledge without its usual delay (a.10).
@@ -100,20 +100,20 @@ class TransportRoutes:
         """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
         raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")
 
-    def _headers(self, updates: Sequence[Update] = ()) -> tuple[tuple[str, str], ...]:
+    def _headers(self, updates: Sequence[Update] = ()) -> Head:
         headers = (
-            ("X-nl-service-timestamp", str(self.now())),
-            ("X-nl-suspend-time-max", str(self.timing.suspend_time_max)),
-            ("X-nl-defer-device-window", str(self.timing.defer_device_window)),
+            (b"X-nl-service-timestamp", b"%d" % self.now()),
+            (b"X-nl-suspend-time-max", b"%d" % self.timing.suspend_time_max),
+            (b"X-nl-defer-device-window", b"%d" % self.timing.defer_device_window),
         )
         if any(not _URGENT.isdisjoint(update.values) for update in updates):
-            return (*headers, ("X-nl-disable-defer-window", str(self.timing.disable_defer_window)))
+            return (*headers, (b"X-nl-disable-defer-window", b"%d" % self.timing.disable_defer_window))
         return headers
 
 
-async def _hold(request: BoundedRequest, poll: Poll, headers: Sequence[tuple[str, str]]) -> None:
+async def _hold(request: BoundedRequest, poll: Poll, headers: Head) -> None:
     """Write the head at once, then a chunk for each thing that becomes newer, then the final chunk."""
-    request.responseHeaders.setRawHeaders("Content-Type", [JSON])
+    request.responseHeaders.setRawHeaders(b"Content-Type", [JSON])
     for name, value in headers:
         request.responseHeaders.setRawHeaders(name, [value])
     # The head alone is what lets the device sleep. Each chunk is one document in one write (a.7.4).

@@ -9,7 +9,7 @@ from nled.domain.buckets import ObjectKey, claimed, encode, is_foreign, is_momen
 from nled.domain.commands import set_temperature
 from nled.domain.entry import Origin, entry, parse_form
 from nled.domain.errors import BadRequest
-from nled.domain.pairing import ALPHABET, new_code, parse_code, parse_user, structure_id
+from nled.domain.pairing import ALPHABET, CODES, new_code, parse_code, parse_user, structure_id
 from nled.domain.requests import MOST_FIELDS, MOST_OBJECTS, parse_put, parse_subscribe
 from nled.domain.serials import from_session, identify
 from nled.domain.wire import Receipt, Update, document
@@ -279,7 +279,9 @@ class Entry(SynchronousTestCase):
 
 class Pairing(SynchronousTestCase):
     def test_codes(self) -> None:
-        self.assertEqual(new_code(lambda letters: letters[0]), ALPHABET[0] * 7)
+        self.assertEqual(new_code(0), ALPHABET[0] * 7)
+        self.assertEqual(new_code(CODES - 1), ALPHABET[-1] * 7)
+        self.assertEqual(len({new_code(number) for number in range(1000)}), 1000)
         self.assertTrue(set(ALPHABET).isdisjoint("01OIL"))
         for typed in ("A3XR7M2", "a3x-r7m2", " A3X R7M2 ", "a3xr7m2"):
             self.assertEqual(parse_code(typed), "A3XR7M2")

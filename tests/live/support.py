@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -12,13 +13,15 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from zlib import crc32
 
 import yaml
 from attrs import frozen
+from twisted.trial.unittest import TestCase
 
 SERIAL = "02AA01AB12345678"
 # Nothing here takes this long; a busy machine may.
@@ -174,6 +177,11 @@ def shared_daemon() -> LiveDaemon:
     return _shared[0]
 
 
+def serial_of(test: TestCase) -> str:
+    """Make a serial of its own for each test, so that they do not see each other's buckets."""
+    return f"02AA01AB{crc32(test.id().encode()):08X}"
+
+
 @frozen
 class Answer:
     """A whole answer as it came: the head's lines, and the body out of its chunks if it had any."""
@@ -234,9 +242,8 @@ class Wire:
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
-        self._method = ""
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -318,30 +325,11 @@ class Wire:
         return data
 
     def silent(self, seconds: float) -> bool:
-        """Tell whether nothing comes for some time."""
-        self.socket.settimeout(seconds)
-        try:
-            return not self._buffer and self.socket.recv(1, socket.MSG_PEEK) is None
-        except TimeoutError:
-            return True
-        finally:
-            self.socket.settimeout(PATIENCE)
+        """Tell whether nothing comes for some time, not even the end of the connection."""
+        return not self._buffer and not select.select([self], [], [], seconds)[0]
 
     def _more(self) -> None:
         data = self.socket.recv(65536)
         if not data:
             raise Closed(self._buffer)
         self._buffer += data
-
-
-@contextmanager
-def many(count: int, connect: Callable[[], Wire]) -> Iterator[list[Wire]]:
-    """Open many connections at once, and close them all."""
-    wires: list[Wire] = []
-    try:
-        for _ in range(count):
-            wires.append(connect())
-        yield wires
-    finally:
-        for wire in wires:
-            wire.close()

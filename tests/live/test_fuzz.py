@@ -144,7 +144,8 @@ def bodies(draw: Any) -> tuple[str, bytes]:
     root = [copy.deepcopy(draw(st.sampled_from(_VALID[path])))]
     for _ in range(draw(st.integers(0, 3))):
         holder, key = draw(st.sampled_from(places(root)))
-        value = draw(_junk)
+        # A copy: it may be changed in its turn, and the samples must stay as they are.
+        value = copy.deepcopy(draw(_junk))
         if draw(st.booleans()) or not isinstance(holder, dict):
             holder[key] = value
         elif draw(st.booleans()):

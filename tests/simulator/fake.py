@@ -3,8 +3,8 @@
 import json
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -118,14 +118,11 @@ class Server:
 
     def connect(self, factory):
         if self.refuse:
-            return Deferred.fromCoroutine(self._refused())
+            return fail(ConnectError())
         line = Line(self, factory.buildProtocol(None))
         self.lines.add(line)
         line.protocol.makeConnection(line)
         return succeed(line.protocol)
-
-    async def _refused(self):
-        raise ConnectionRefusedError
 
     def paths(self):
         return [f"{request.method} {request.path}" for request in self.requests]

@@ -17,7 +17,9 @@ from twisted.trial.unittest import TestCase
 
 from nled.store.address import Address, parse
 from nled.store.binary import find
-from nled.store.client import Client
+from nled.store.client import Client, StoreUnavailable
+
+DEADLINE = 0.3
 
 
 class Server:
@@ -176,3 +178,34 @@ class StoreTestCase(TestCase):
 
     async def _stop_client(self) -> None:
         await self.client.stop()
+
+
+class OwnServerTestCase(TestCase):
+    """For tests that stop, pause or reconfigure a server; calls end after DEADLINE seconds."""
+
+    def serve(self, *directives: str, appendonly: bool = False) -> Server:
+        server = Server(*directives, appendonly=appendonly)
+        self.addCleanup(server.stop)
+        return server
+
+    async def connect(self, url: str, *, deadline: float = DEADLINE, patience: float = 5.0) -> Client:
+        client = Client(reactor, parse(url), deadline=deadline)
+        self.addCleanup(client.stop)
+        await client.start(patience)
+        return client
+
+    async def eventually(self, client: Client, *command: str) -> object:
+        """Give the reply of a command as soon as the store is there again."""
+        for _ in range(100):
+            try:
+                return await client.command(*command)
+            except StoreUnavailable as error:
+                trouble = error
+        raise trouble
+
+    async def assert_unavailable(self, client: Client, words: str, *, within: float, at_least=0.0) -> None:
+        began = time.monotonic()
+        with self.assertRaisesRegex(StoreUnavailable, words):
+            await client.command("SET", "lost", "1")
+        self.assertLess(time.monotonic() - began, within)
+        self.assertGreaterEqual(time.monotonic() - began, at_least)

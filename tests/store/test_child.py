@@ -169,6 +169,15 @@ class RunTests(ChildTestCase):
         self.assertFalse(place.exists())
 
     async def test_a_killed_parent_leaves_no_server_behind(self) -> None:
+        parent, pid = self.parent_with_server()
+        self.assertTrue(runs(pid))
+        parent.kill()
+        parent.wait()
+        # At once: the lock is waited for.
+        await self.server().start()
+        self.assertFalse(runs(pid))
+
+    def parent_with_server(self) -> tuple[subprocess.Popen, int]:
         parent = subprocess.Popen(
             [sys.executable, "-c", PARENT, self.directory],
             cwd=Path(child.__file__).parents[2],
@@ -176,13 +185,7 @@ class RunTests(ChildTestCase):
             text=True,
         )
         self.addCleanup(parent.stdout.close)
-        pid = int(parent.stdout.readline())
-        self.assertTrue(runs(pid))
-        parent.kill()
-        parent.wait()
-        # At once: the lock is waited for.
-        await self.server().start()
-        self.assertFalse(runs(pid))
+        return parent, int(parent.stdout.readline())
 
     if shutil.which("setpriv") is None:
         test_a_killed_parent_leaves_no_server_behind.skip = "needs setpriv"

@@ -1,18 +1,12 @@
 """The connection of the commands, against real servers; T-R numbers are those of the traps it avoids."""
 
-from time import monotonic
-
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from nled.store import link
 from nled.store.address import parse
 from nled.store.client import Client, Script, StoreError, StoreUnavailable
-from nled.store.errors import from_reply
-from tests.store.support import FakeServer, Server, StoreTestCase, free_port, until
-
-DEADLINE = 0.3
+from tests.store.support import DEADLINE, FakeServer, OwnServerTestCase, StoreTestCase, free_port, until
 
 
 class CommandTests(StoreTestCase):
@@ -54,6 +48,12 @@ class CommandTests(StoreTestCase):
         with self.assertRaisesRegex(StoreError, "Script attempted|nosuch|global"):
             await self.client.run(Script("wrong", "return nosuch()"), [])
 
+    async def test_what_cannot_be_sent_leaves_the_others_theirs(self) -> None:
+        for value in (None, "\ud800"):
+            with self.assertRaises((TypeError, UnicodeEncodeError)):
+                await self.client.command("SET", "k", value)
+        self.assertEqual(await self.client.command("ECHO", "fine"), "fine")
+
     async def test_a_cancelled_call_leaves_the_others_theirs(self) -> None:
         first, second = (
             Deferred.fromCoroutine(self.client.command("ECHO", text)) for text in ("first", "second")
@@ -66,37 +66,6 @@ class CommandTests(StoreTestCase):
         await self.client.stop()
         with self.assertRaisesRegex(StoreUnavailable, "closed"):
             await self.client.command("PING")
-
-
-class OwnServerTestCase(TestCase):
-    """Tests that stop, pause or reconfigure a server."""
-
-    def serve(self, *directives: str, appendonly: bool = False) -> Server:
-        server = Server(*directives, appendonly=appendonly)
-        self.addCleanup(server.stop)
-        return server
-
-    async def connect(self, url: str, *, deadline: float = DEADLINE, patience: float = 5.0) -> Client:
-        client = Client(reactor, parse(url), deadline=deadline)
-        self.addCleanup(client.stop)
-        await client.start(patience)
-        return client
-
-    async def eventually(self, client: Client, *command: str) -> object:
-        """Give the reply of a command as soon as the store is there again."""
-        for _ in range(100):
-            try:
-                return await client.command(*command)
-            except StoreUnavailable as error:
-                trouble = error
-        raise trouble
-
-    async def assert_unavailable(self, client: Client, words: str, *, within: float, at_least=0.0) -> None:
-        began = monotonic()
-        with self.assertRaisesRegex(StoreUnavailable, words):
-            await client.command("SET", "lost", "1")
-        self.assertLess(monotonic() - began, within)
-        self.assertGreaterEqual(monotonic() - began, at_least)
 
 
 class LossTests(OwnServerTestCase):
@@ -276,55 +245,3 @@ class AddressTests(OwnServerTestCase):
         server = self.serve("user nled on >pw ~* &* +ping +get")
         client = await self.connect(f"unix://nled:pw@{server.socket}")
         await self.assert_unavailable(client, "lacks a right", within=DEADLINE)
-
-
-class ConditionTests(OwnServerTestCase):
-    async def test_memory_full(self) -> None:
-        server = self.serve("maxmemory 1", "maxmemory-policy noeviction")
-        client = await self.connect(server.url)
-        await self.assert_unavailable(client, "memory is full", within=DEADLINE)
-        with self.assertRaisesRegex(StoreUnavailable, "memory is full"):
-            await client.run(Script("set", "return redis.call('SET', KEYS[1], 'v')"), ["k"])
-
-    async def test_demoted_to_a_replica(self) -> None:
-        server = self.serve()
-        client = await self.connect(server.url)
-        identity = await client.command("CLIENT", "ID")
-        await client.command("REPLICAOF", "127.0.0.1", free_port())
-        await self.assert_unavailable(client, "read-only replica", within=DEADLINE)
-        self.assertEqual(await self.eventually(client, "REPLICAOF", "NO", "ONE"), "OK")
-        self.assertEqual(await client.command("SET", "k", "v"), "OK")
-        self.assertNotEqual(await client.command("CLIENT", "ID"), identity)
-
-    async def test_busy(self) -> None:
-        server = self.serve("busy-reply-threshold 20")
-        client, other = await self.connect(server.url), await self.connect(server.url)
-        endless = Deferred.fromCoroutine(other.command("EVAL", "while true do end", 0))
-        await until(lambda: server.ask("PING").startswith(b"-BUSY"))
-        await self.assert_unavailable(client, "busy with a long script", within=DEADLINE)
-        server.ask("SCRIPT", "KILL")
-        await self.assertFailure(endless, StoreError, StoreUnavailable)
-        self.assertEqual(await client.command("PING"), "PONG")
-
-
-class ReplyTests(SynchronousTestCase):
-    def test_conditions(self) -> None:
-        for text, word in {
-            "LOADING Redis is loading the dataset in memory": "loading",
-            "NOAUTH Authentication required.": "password",
-            "WRONGPASS invalid username-password pair or user is disabled.": "refused",
-            "READONLY You can't write against a read only replica.": "replica",
-            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.": "master",
-            "MISCONF Redis is configured to save RDB snapshots": "disk",
-            "OOM command not allowed when used memory > 'maxmemory'. script: f1, on @user_script:1.": "memory",
-            "ERR Error running script (call to f_1): @user_script:1: -OOM command not allowed": "memory",
-            "BUSY Redis is busy running a script.": "script",
-        }.items():
-            with self.subTest(text):
-                error = from_reply(text)
-                self.assertIsInstance(error, StoreUnavailable)
-                self.assertIn(word, str(error))
-
-    def test_others(self) -> None:
-        for text in ("ERR unknown command 'OOM'", "WRONGTYPE Operation", "NOSCRIPT No matching script."):
-            self.assertIsInstance(from_reply(text), StoreError)

@@ -1,17 +1,15 @@
 """Entry keys, claims, homes and the gate, against a real server: PROTOCOL.md a.5 and e."""
 
 import json
-import random
 
 from twisted.internet.defer import Deferred, gatherResults
 
 from nled.domain.buckets import ObjectKey
-from nled.domain.errors import Full
 from nled.domain.pairing import Claim, EntryKey, Tier, new_code
 from nled.domain.requests import Listed
 from nled.store import keys
 from nled.store.buckets import Buckets
-from nled.store.pairing import Pairing
+from nled.store.pairing import Arrival, Pairing
 from nled.store.scripts import Scripts
 from tests.store.support import StoreTestCase
 from tests.store.test_buckets import LIMITS, MINUTE, NOW, SERIAL
@@ -26,15 +24,19 @@ class PairingTestCase(StoreTestCase):
         scripts = Scripts(self.client, LIMITS)
         self.pairing = Pairing(scripts, HOUR)
         self.buckets = Buckets(scripts)
-        self.random = random.Random(7)
+        self.numbers = iter(range(10**6))
         # Redis expires keys by its own clock, so these tests live in its present.
         seconds, micros = await self.client.command("TIME")
         self.now = int(seconds) * 1000 + int(micros) // 1000
 
-    async def key(self, serial: str = SERIAL, *codes: str) -> EntryKey:
-        return await self.pairing.entry_key(
-            serial, codes or [new_code(self.random.choice) for _ in range(4)], self.now
-        )
+    async def key(self, serial: str = SERIAL, fresh: str | None = None) -> EntryKey:
+        code = fresh or new_code(next(self.numbers))
+        key = await self.pairing.entry_key(serial, code, self.now)
+        assert key is not None
+        return key
+
+    async def entry(self, serial: str = SERIAL, mac: str = "", *, reset: bool = False, **facts: str) -> None:
+        await self.pairing.arrived([Arrival(serial, facts, mac, reset)], self.now)
 
     async def paired(self, serial: str = SERIAL, user: str = "user_ann") -> None:
         key = await self.key(serial)
@@ -65,12 +67,8 @@ class Keys(PairingTestCase):
 
     async def test_a_code_is_one_devices(self) -> None:
         await self.key(SERIAL, "AAAAAAA")
-        self.assertEqual((await self.key(OTHER, "AAAAAAA", "BBBBBBB")).code, "BBBBBBB")
-
-    async def test_no_candidate_left(self) -> None:
-        await self.key(SERIAL, "AAAAAAA")
-        with self.assertRaises(Full):
-            await self.key(OTHER, "AAAAAAA")
+        self.assertIsNone(await self.pairing.entry_key(OTHER, "AAAAAAA", self.now))
+        self.assertEqual((await self.key(OTHER, "BBBBBBB")).code, "BBBBBBB")
 
     async def test_both_names_of_a_key_end_with_it(self) -> None:
         key = await self.key()
@@ -131,7 +129,7 @@ class Claims(PairingTestCase):
         await self.paired()
         await self.told()
         self.now += 5
-        await self.pairing.entered(SERIAL, {"model": "Diamond-2.6"}, "", reset=False, now=self.now)
+        await self.entry(model="Diamond-2.6")
         self.now += 5
         self.assertEqual(list(await self.told()), ["user.user_ann", "structure.ann"])
 
@@ -159,7 +157,7 @@ class Reset(PairingTestCase):
     async def test_it_opens_an_owned_device(self) -> None:
         await self.paired()
         before = await self.key()
-        await self.pairing.entered(SERIAL, {}, "", reset=True, now=self.now)
+        await self.entry(reset=True)
         self.assertIsNone(await self.pairing.status(SERIAL))
         key = await self.key()
         self.assertNotEqual(key.code, before.code)
@@ -168,7 +166,7 @@ class Reset(PairingTestCase):
     async def test_to_another_owner(self) -> None:
         await self.paired()
         await self.paired(OTHER)
-        await self.pairing.entered(SERIAL, {}, "", reset=True, now=self.now)
+        await self.entry(reset=True)
         await self.paired(SERIAL, "bob")
         self.assertEqual(list(await self.told()), ["user.bob", "structure.bob"])
         self.assertEqual((await self.told(OTHER))["structure.ann"]["devices"], [f"device.{OTHER}"])
@@ -178,7 +176,7 @@ class Reset(PairingTestCase):
 
     async def test_to_the_same_owner(self) -> None:
         await self.paired()
-        await self.pairing.entered(SERIAL, {}, "", reset=True, now=self.now)
+        await self.entry(reset=True)
         await self.paired()
         self.assertEqual(list(await self.told()), ["user.user_ann", "structure.ann"])
 
@@ -200,15 +198,23 @@ class Gate(PairingTestCase):
 class Facts(PairingTestCase):
     async def test_kept(self) -> None:
         facts = {"model": "Diamond-2.6", "software_version": "5.9.3-5"}
-        await self.pairing.entered(SERIAL, facts, "18B430ABCDEF", reset=False, now=self.now)
+        await self.pairing.arrived(
+            [
+                Arrival(SERIAL, facts, "18B430ABCDEF", reset=False),
+                Arrival(OTHER, {"model": "x"}, "", reset=False),
+            ],
+            self.now,
+        )
         stored = await self.client.command("HMGET", keys.facts(SERIAL), *facts)
         self.assertEqual(stored, list(facts.values()))
+        self.assertEqual(await self.client.command("HGET", keys.facts(OTHER), "model"), "x")
         self.assertEqual(await self.pairing.serial_of("18B430ABCDEF"), SERIAL)
+        self.assertIsNone(await self.pairing.serial_of(""))
 
     async def test_a_mac_stays_with_its_first_serial(self) -> None:
         await self.pairing.learn("18B430ABCDEF", SERIAL)
         await self.pairing.learn("18B430ABCDEF", OTHER)
-        await self.pairing.entered(OTHER, {}, "18B430ABCDEF", reset=False, now=self.now)
+        await self.entry(OTHER, "18B430ABCDEF")
         self.assertEqual(await self.pairing.serial_of("18B430ABCDEF"), SERIAL)
 
     async def test_claims_are_counted_by_the_minute(self) -> None:

@@ -44,7 +44,7 @@ class SiteTestCase(SynchronousTestCase):
         return channel, transport
 
     async def echo(self, request: Request) -> Answer:
-        return Answer(read_body(request, 1000), headers=(("X-nl-service-timestamp", "1"),))
+        return Answer(read_body(request, 1000), headers=((b"X-nl-service-timestamp", b"1"),))
 
     async def small(self, request: Request) -> Answer:
         return Answer(read_body(request, 10))

@@ -2,10 +2,17 @@
 -- and `commit`, the only place where a bucket changes. Names come from keys.py, put in front of this.
 
 local request = cjson.decode(ARGV[1])
-local now, serial = request.now, request.serial
-local facts = device_key(serial, 'facts')
-local index = device_key(serial, 'buckets')
-local owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
+local now = request.now
+-- The device that all below is about.
+local serial, facts, index, owner, structure
+
+local function turn_to(device)
+  serial = device
+  facts, index = device_key(serial, 'facts'), device_key(serial, 'buckets')
+  owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
+end
+
+turn_to(request.serial)
 
 local function given(value) return value ~= nil and value ~= cjson.null end
 

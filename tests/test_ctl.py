@@ -1,0 +1,156 @@
+"""nledctl as a person starts it: another process, real sockets, an exit status."""
+
+import io
+import re
+import signal
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
+from twisted.trial.unittest import TestCase
+
+from nled import __version__
+from nled.ctl import main
+from tests.simulator.fake import END, NOW, Line, Server, chunk, entry_urls, http, poll_head, pushed
+
+SERIAL = "02AA01AC33140F61"
+
+
+class Served(Protocol):
+    """The server in memory, on a real connection."""
+
+    def __init__(self, server, connections):
+        self.server = server
+        connections.append(self)
+        self.buffer = b""
+        self.gone = Deferred()
+
+    def connectionMade(self):
+        self.line = Line(self.server, self)
+
+    def dataReceived(self, data):
+        self.buffer += data
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        length = int((re.search(rb"Content-Length: (\d+)", head) or [0, 0])[1])
+        if end and len(body) >= length:
+            self.buffer = b""
+            reply = self.transport.write
+            self.line.protocol = type("Client", (), {"dataReceived": staticmethod(reply)})
+            self.line.write(head + end + body)
+
+    def connectionLost(self, reason):
+        if self.line.call is not None and self.line.call.active():
+            self.line.call.cancel()
+        self.gone.callback(None)
+
+
+class Shell(ProcessProtocol):
+    """A running nledctl; ``ended`` fires with its exit status and all it said."""
+
+    def __init__(self, until=None):
+        self.said = b""
+        self.until = until
+        self.ended = Deferred()
+
+    def outReceived(self, data):
+        self.said += data
+        if self.until is not None and self.until in self.said:
+            self.until = None
+            self.transport.signalProcess(signal.SIGINT)
+
+    errReceived = outReceived
+
+    def processEnded(self, reason):
+        self.ended.callback((reason.value.exitCode, self.said.decode()))
+
+
+class SimulateTests(TestCase):
+    async def simulate(self, *arguments, until=None):
+        shell = Shell(until)
+        command = [
+            sys.executable,
+            "-c",
+            "from nled.ctl import main; main()",
+            "simulate",
+            "--seconds",
+            "20",
+            *arguments,
+        ]
+        reactor.spawnProcess(shell, command[0], command, env=None)
+        return await shell.ended
+
+    async def serve(self):
+        server, connections = Server(reactor), []
+        factory = Factory.forProtocol(lambda: Served(server, connections))
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
+        self.addCleanup(lambda: DeferredList([each.gone for each in connections]))
+        self.addCleanup(port.stopListening)
+        url = f"http://127.0.0.1:{port.getHost().port}"
+        server.answers["entry"] = http(entry_urls(url))
+        return server, url
+
+    async def test_until_interrupted(self):
+        """All is well and Ctrl-C ends it: the summary comes and the status is 0."""
+        server, url = await self.serve()
+        server.answers["subscribe"] = lambda _request: [
+            poll_head(b"Content-Type: application/json", b"Transfer-Encoding: chunked", *server.headers()),
+            0.3,
+            chunk(pushed((NOW + 5000) * 1000, f"shared.{SERIAL}", target_temperature=25.5)),
+            3.0,
+            END,
+        ]
+        status, said = await self.simulate("--url", url, "--serial", SERIAL.lower(), until=b"(push")
+        self.assertEqual(status, 0, said)
+        self.assertIn("25.5 °C  1 pushes, 0 complaints", said)
+        self.assertIn("1 device: 1 booted, 1 held, 1 pushes, 0 complaints", said.splitlines()[-1])
+
+    async def test_complaints(self):
+        server, url = await self.serve()
+        server.answers["passphrase"] = http({"value": "A3XR7M2", "expires": "soon"})
+        status, said = await self.simulate("--url", url, "--count", "20", until=b"complains about passphrase")
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said.splitlines()[-1], r"\d+ x passphrase: expires is 'soon', not a JSON number")
+
+    async def test_unreached(self):
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory())
+        number = port.getHost().port
+        await port.stopListening()
+        status, said = await self.simulate("--url", f"http://127.0.0.1:{number}", "--seconds", "0.2")
+        self.assertEqual(status, 2, said)
+        self.assertIn("is nled running there?", said)
+        self.assertNotIn("Traceback", said)
+
+
+class ArgumentTests(TestCase):
+    def run_main(self, *arguments):
+        out = io.StringIO()
+        try:
+            with redirect_stdout(out), redirect_stderr(out):
+                main(arguments)
+        except SystemExit as ended:
+            return ended.code, out.getvalue()
+        return None, out.getvalue()
+
+    def test_version(self):
+        self.assertEqual(self.run_main("version"), (None, f"nled {__version__}\n"))
+
+    def test_help(self):
+        code, text = self.run_main("simulate", "--help")
+        self.assertEqual(code, 0)
+        self.assertIn("nledctl simulate --count 3", text)
+
+    def test_refused(self):
+        for arguments, sentence in [
+            ((), "the following arguments are required: command"),
+            (("simulate", "--count", "0"), "--count: must be from 1 to 30000"),
+            (("simulate", "--count", "x"), "--count: invalid"),
+            (("simulate", "--seconds", "-1"), "--seconds: must be 0 or more"),
+            (("simulate", "--drop-rate", "2"), "--drop-rate: must be from 0 to 1"),
+        ]:
+            with self.subTest(arguments=arguments):
+                code, text = self.run_main(*arguments)
+                self.assertEqual(code, 2)
+                self.assertIn(sentence, text)
