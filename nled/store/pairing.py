@@ -54,11 +54,10 @@ class Pairing:
 
     async def status(self, serial: str) -> Claim | EntryKey | None:
         """Return whose the device is, else the entry key that waits to be claimed, else None."""
-        command = self._scripts.client.command
-        user, at, is_open = await command("HMGET", keys.owner(serial), "user", "at", "open")
+        names = [keys.owner(serial), keys.entry_key(serial)]
+        (user, at, is_open), (code, expires) = await self._scripts.client.run(_STATUS, names)
         if user and not is_open:
             return Claim(user, int(at))
-        code, expires = await command("HMGET", keys.entry_key(serial), "code", "expires")
         return EntryKey(code, int(expires)) if code else None
 
     async def claim(self, code: str, user: str, now: int) -> str | None:
@@ -103,4 +102,9 @@ _COUNT = Script(
     """local count = redis.call('INCR', KEYS[1])
     if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
     return count""",
+)
+_STATUS = Script(
+    "status",
+    """return {redis.call('HMGET', KEYS[1], 'user', 'at', 'open'),
+            redis.call('HMGET', KEYS[2], 'code', 'expires')}""",
 )

@@ -168,11 +168,9 @@ _shared: list[LiveDaemon] = []
 
 
 def shared_daemon() -> LiveDaemon:
-    """Give the one daemon of this run, for tests that do it no harm. Polls are held for 2.5 s."""
+    """Give the one daemon of this run, for tests that do it no harm."""
     if not _shared:
-        _shared.append(
-            LiveDaemon({"transport": {"suspend_time_max": 5}, "pairing": {"claims_per_minute": 1000}})
-        )
+        _shared.append(LiveDaemon({"pairing": {"claims_per_minute": 1000}}))
         atexit.register(_shared[0].stop)
     return _shared[0]
 
