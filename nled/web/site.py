@@ -146,6 +146,10 @@ class Channel(HTTPChannel):
         """Wait for the next request of this connection."""
         self._idle = True
         super().requestDone(request)
+        if self._waitingForTransport and not self._handlingRequest:
+            # Twisted pauses only if the room for answers runs out between two requests, which it never
+            # does: answers that nobody reads would pile up.
+            self._networkProducer.pauseProducing()
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head, header names as the protocol has them."""

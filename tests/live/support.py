@@ -107,6 +107,15 @@ class LiveDaemon:
         """Its resident memory in bytes, without the store."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
+    @property
+    def store_size(self) -> int:
+        """How many keys its private store holds."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(str(self.state / "store" / "store.sock"))
+            client.sendall(b"DBSIZE\r\n")
+            return int(client.recv(100).strip(b":\r\n"))
+
     def ask(
         self, method: str, path: str, body: Any = None, *, port: str = "device", **options: Any
     ) -> "Answer":
@@ -255,6 +264,15 @@ class Wire:
 
     def close(self) -> None:
         self.socket.close()
+
+    @property
+    def store_size(self) -> int:
+        """How many keys its private store holds."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(str(self.state / "store" / "store.sock"))
+            client.sendall(b"DBSIZE\r\n")
+            return int(client.recv(100).strip(b":\r\n"))
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         """Send one request and read the whole answer."""

@@ -184,11 +184,51 @@ class Sending(BucketTestCase):
         )
 
     async def test_nor_does_an_identical_one(self) -> None:
-        await self.put({"current_temperature": 20})
+        first = (await self.put({"current_temperature": 20})).receipt
         await self.write({"target_temperature": 21})
         for base in (1, None):
-            receipt = (await self.put({"current_temperature": 20}, base=base)).receipt
-            self.assertIn(str(SHARED), await self.sent((SHARED, receipt.timestamp)))
+            again = await self.put({"current_temperature": 20}, base=base)
+            self.assertEqual((again.outcome, again.receipt.revision), ("same", first.revision))
+            self.assertLess(again.receipt.timestamp, await self.timestamp())
+            self.assertIn(str(SHARED), await self.sent((SHARED, again.receipt.timestamp)))
+
+    async def test_nor_do_some_on_top_of_pushes_that_were_lost(self) -> None:
+        receipt = (await self.put({"current_temperature": 20})).receipt
+        await self.write({"target_temperature": 21})
+        for temperature in (20.5, 21, 21.5):
+            self.assertEqual(
+                await self.sent((SHARED, receipt.timestamp)), {str(SHARED): {"target_temperature": 21}}
+            )
+            receipt = (await self.put({"current_temperature": temperature}, base=receipt.revision)).receipt
+
+    async def test_nor_does_one_on_top_of_what_only_a_conflict_told(self) -> None:
+        await self.put({"x": 1})
+        await self.write({"target_temperature": 21})
+        conflict = (await self.put({"x": 2}, expect=1)).receipt
+        receipt = (await self.put({"x": 2}, base=conflict.revision)).receipt
+        self.assertIn(str(SHARED), await self.sent((SHARED, receipt.timestamp)))
+
+    async def test_only_what_is_newer_than_the_claim(self) -> None:
+        await self.put({"x": 1}, DEVICE)
+        has = (await self.write({"learning_mode": False}, DEVICE)).receipt.timestamp
+        await self.sent((DEVICE, 1))
+        await self.write({"temperature_scale": "C"}, DEVICE)
+        self.assertEqual(await self.sent((DEVICE, has)), {str(DEVICE): {"temperature_scale": "C"}})
+
+    async def test_a_setting_the_device_has_changed_is_its_own(self) -> None:
+        await self.put({"x": 1}, DEVICE)
+        written = (await self.write({"learning_mode": False}, DEVICE)).receipt
+        await self.sent((DEVICE, 1))
+        await self.put({"learning_mode": True}, DEVICE, base=written.revision)
+        self.assertEqual(await self.sent((DEVICE, 0)), {})
+
+    async def test_a_dial_turned_after_the_push_wins(self) -> None:
+        await self.put({"current_temperature": 20})
+        await self.write({"target_temperature": 21})
+        await self.put({"current_temperature": 20.5}, base=1)
+        (update,) = (await self.subscribe((SHARED, 1))).updates
+        await self.put({"target_temperature": 18}, base=update.receipt.revision)
+        self.assertEqual((await self.values())["target_temperature"], 18)
 
     async def test_a_claim_acknowledges(self) -> None:
         await self.put({"x": 1})
@@ -291,7 +331,7 @@ class EchoGuard(BucketTestCase):
     async def test_not_under_a_condition(self) -> None:
         await self.put({"fan_timer_timeout": 0}, DEVICE)
         await self.write({"fan_timer_timeout": 900}, DEVICE)
-        await self.put({"fan_timer_timeout": 1}, DEVICE, expect=2)
+        await self.put({"fan_timer_timeout": 1}, DEVICE, base=1, expect=2)
         self.assertEqual(await self.values(DEVICE), {"fan_timer_timeout": 1})
 
     async def test_not_for_what_went_stale(self) -> None:
@@ -304,6 +344,7 @@ class EchoGuard(BucketTestCase):
     async def test_a_base_of_another_server_counts_as_none(self) -> None:
         await self.put({"fan_timer_timeout": 0}, DEVICE)
         await self.write({"fan_timer_timeout": 900}, DEVICE)
+        await self.sent((DEVICE, 1))
         for base in (1545, -1):
             await self.put({"fan_timer_timeout": 1}, DEVICE, base=base)
             self.assertEqual(await self.values(DEVICE), {"fan_timer_timeout": 900})

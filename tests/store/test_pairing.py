@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from nled.domain.buckets import ObjectKey
 from nled.domain.pairing import Claim, EntryKey, Tier, new_code
-from nled.domain.requests import Listed
+from nled.domain.requests import Listed, Put
 from nled.store import keys
 from nled.store.buckets import Buckets
 from nled.store.pairing import Arrival, Pairing
@@ -115,6 +115,14 @@ class Claims(PairingTestCase):
         self.assertEqual(told["user.user_ann"], {"name": "user_ann"})
         self.assertEqual(told["structure.ann"], {"name": "Home", "devices": [f"device.{SERIAL}"]})
         self.assertEqual(await self.told(), {}, "offered once")
+
+    async def test_a_device_that_writes_to_it_learns_nothing_and_is_still_told(self) -> None:
+        await self.paired()
+        (written,) = await self.buckets.put(
+            SERIAL, [Put(ObjectKey("structure", "ann"), None, None, {"name": '"Mine"'})], self.now
+        )
+        self.assertEqual((written.outcome, written.receipt.timestamp), ("refused", 0))
+        self.assertEqual((await self.told())["structure.ann"]["name"], "Home")
 
     async def test_an_older_listing_is_updated_and_an_equal_one_is_not(self) -> None:
         await self.paired()

@@ -92,20 +92,33 @@ local function acknowledge(view, key, revision, up_to, newest)
   if newest <= up_to then notice(serial, key, revision, newest, 'acknowledged') end
 end
 
--- A receipt carries a timestamp the device will claim from then on. Whatever the server wrote and the
--- device has not seen must stay newer than that, or it would count as acknowledged and be lost.
+-- A receipt carries a revision and a timestamp that the device has from then on. What the server wrote and
+-- the device has not seen must stay newer than that, or it would count as acknowledged and be lost.
+
+-- Where nothing changed: the point just before the first write the device has not seen.
+local function as_seen(stamps, seen, revision, timestamp)
+  for _, stamp in pairs(stamps) do
+    if not seen(stamp) and not expired(stamp) then
+      revision = math.min(revision, stamp.revision - 1)
+      timestamp = math.min(timestamp, stamp.timestamp - 1)
+    end
+  end
+  return revision, timestamp
+end
+
+-- Where something did: those writes move up behind it.
 local function keep_unseen_newer(key, content, stamps, seen, revision, timestamp)
   local moved
   for name, stamp in pairs(stamps) do
     if stamp.timestamp <= timestamp and not seen(stamp) and not expired(stamp) then
-      stamp.timestamp = timestamp + 1
+      stamp.revision, stamp.timestamp = revision + 1, timestamp + 1
       redis.call('HSET', content, 's:' .. name, stamp_text(stamp))
       moved = true
     end
   end
   if moved then
-    redis.call('HSET', content, 't', timestamp + 1, 'w', timestamp + 1)
-    publish(key, revision, timestamp + 1, 'server')
+    redis.call('HSET', content, 'r', revision + 1, 't', timestamp + 1, 'w', timestamp + 1)
+    publish(key, revision + 1, timestamp + 1, 'server')
   end
 end
 
@@ -115,7 +128,7 @@ local function witness(view, w, revision)
   local acked, pushed, claimed = numbers(view, 'a', 'p', 'c')
   local basis = given(w.expect) and w.expect or (given(w.base) and w.base or nil)
   -- A basis above our own revision was minted by another server and says nothing.
-  if basis and (basis > revision or basis < 0) then basis = 0 end
+  if basis and basis > revision then basis = 0 end
   local lost = basis == 0 and claimed == 0
   return function(stamp)
     if lost and stamp.kind == 's' then return false end
@@ -174,8 +187,12 @@ end
 local function device_write(w)
   local content, view = locate(w.key)
   local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
-  if w.refused then return { 'refused', revision, timestamp } end
   local seen, acked, lost = witness(view, w, revision)
+  if w.refused then
+    -- Not even where it stands, unless the device has that.
+    if newest > acked then revision, timestamp = 0, 0 end
+    return { 'refused', revision, timestamp }
+  end
   local stamps, values
   if w.replace or lost or newest > acked then
     stamps, values = contents(content)
@@ -188,37 +205,39 @@ local function device_write(w)
   end
   if up_to > acked then acknowledge(view, w.key, revision, up_to, newest) end
 
-  local outcome = 'conflict'
-  if not given(w.expect) or w.expect == revision then
-    local set, drop, grown, named = {}, {}, 0, {}
-    for _, v in ipairs(w.values) do
-      local name, text = v[1], v[2]
-      local stamp = stamps[name]
-      named[name] = true
-      -- The echo guard: the device prepared this before it had the server's write of the same field.
-      local stale = stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
-      if not stale and not equal(values[name], text) then
-        grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
-        set[#set + 1], set[#set + 2] = 'v:' .. name, text
-        drop[#drop + 1] = 's:' .. name
-        stamps[name] = nil
-      end
-    end
-    for name, text in pairs(w.replace and values or {}) do
-      if not named[name] then
-        drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
-        grown, stamps[name] = grown - #text - #name, nil
-      end
-    end
-    outcome = 'same'
-    if #set + #drop > 0 then
-      if too_much(w, view, grown) then return { 'full', revision, timestamp } end
-      revision, timestamp = commit(w, content, view, set, drop, grown)
-      outcome = 'stored'
+  if given(w.expect) and w.expect ~= revision then
+    -- The stored revision, which the device needs for its next try.
+    return { 'conflict', revision, select(2, as_seen(stamps, seen, revision, timestamp)) }
+  end
+
+  local set, drop, grown, named = {}, {}, 0, {}
+  for _, v in ipairs(w.values) do
+    local name, text = v[1], v[2]
+    local stamp = stamps[name]
+    named[name] = true
+    -- The echo guard: the device prepared this before it had the server's write of the same field.
+    local stale = stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
+    if not stale and not equal(values[name], text) then
+      grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
+      set[#set + 1], set[#set + 2] = 'v:' .. name, text
+      drop[#drop + 1] = 's:' .. name
     end
   end
+  for name, text in pairs(w.replace and values or {}) do
+    if not named[name] then
+      drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
+      grown = grown - #text - #name
+    end
+  end
+
+  local full = too_much(w, view, grown)
+  if full or #set + #drop == 0 then
+    return { full and 'full' or 'same', as_seen(stamps, seen, revision, timestamp) }
+  end
+  for _, field in ipairs(drop) do stamps[field:sub(3)] = nil end
+  revision, timestamp = commit(w, content, view, set, drop, grown)
   keep_unseen_newer(w.key, content, stamps, seen, revision, timestamp)
-  return { outcome, revision, timestamp }
+  return { 'stored', revision, timestamp }
 end
 
 -- What the server writes. w: key; values {{name, text, kind, companion}, ...}, companions being no
