@@ -3,11 +3,13 @@
 import atexit
 import os
 import resource
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from OpenSSL import SSL, crypto
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, wrapServerTLS
@@ -31,6 +33,9 @@ from nled.wiring import wire
 
 # A storm of thermostats after a power cut must not find the queue of the port full.
 _BACKLOG = 1024
+# Milliseconds a chunk may stay unacknowledged before its connection counts as dead.
+_UNACKNOWLEDGED = 30_000
+_TCP_USER_TIMEOUT = 18
 
 
 class Daemon(Service):
@@ -149,6 +154,11 @@ class Daemon(Service):
                 f"{name}.host or {name}.port."
             ) from None
         self._started.append((f"{name} port", lambda: maybeDeferred(listening.stopListening)))
+        # Connections inherit these. The kernel never probes an idle thermostat: it sleeps, does not answer,
+        # and its healthy connection would be killed (PROTOCOL.md a.12 no. 1).
+        sock = cast("Any", listening).socket
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, name != "device")
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
         return listening
 
     def _give_up(self, failure: Failure) -> None:
@@ -181,10 +191,19 @@ def _raise_file_limit() -> None:
 
 def _certificate(folder: Path) -> CertificateOptions:
     begin = b"-----BEGIN "
-    chain = (folder / "fullchain.pem").read_bytes().split(begin)[1:]
-    first, *rest = (Certificate.loadPEM(begin + each).original for each in chain)
-    key = KeyPair.load((folder / "privkey.pem").read_bytes(), 1)
-    return CertificateOptions(privateKey=key.original, certificate=first, extraCertChain=rest)
+    try:
+        chain = (folder / "fullchain.pem").read_bytes().split(begin)[1:]
+        first, *rest = (Certificate.loadPEM(begin + each).original for each in chain)
+        key = KeyPair.load((folder / "privkey.pem").read_bytes(), crypto.FILETYPE_PEM).original
+        options = CertificateOptions(privateKey=key, certificate=first, extraCertChain=rest)
+        # Made now, so that a key that is not this certificate's shows now.
+        options.getContext()
+    except (OSError, ValueError, crypto.Error, SSL.Error) as error:
+        raise StartError(
+            f"device.cert_dir: fullchain.pem and privkey.pem in {folder} are no certificate and its key "
+            f"({type(error).__name__}); correct them."
+        ) from None
+    return options
 
 
 def _where(port: IListeningPort) -> str:

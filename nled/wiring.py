@@ -75,20 +75,19 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
     control = Router(control_path, control_error)
     ControlRoutes(Control(buckets, now, _utc_offset), desk).register(control)
 
-    def site(router: Router, *, most_body: int, keep_alive: bool) -> BoundedSite:
+    def site(router: Router, most_body: int) -> BoundedSite:
         return BoundedSite(
             router.resource(),
             reactor,
             most_body=most_body,
             most_connections=config.limits.connections,
-            keep_alive=keep_alive,
             access_log=config.log.level == "debug",
         )
 
     largest = max(config.limits.body_bytes, config.uploads.max_bytes)
     return Sites(
-        site(device, most_body=largest, keep_alive=False),
-        site(control, most_body=config.limits.body_bytes, keep_alive=True),
+        site(device, largest),
+        site(control, config.limits.body_bytes),
     )
 
 

@@ -95,6 +95,9 @@ class SimulateTests(TestCase):
     async def test_until_interrupted(self):
         """All is well and Ctrl-C ends it: the summary comes and the status is 0."""
         server, url = await self.serve()
+        server.answers["status"] = http(
+            {"status": "claimed", "claimed": True, "claimedBy": "u", "claimedAt": 1}
+        )
         server.answers["subscribe"] = lambda _request: [
             poll_head(b"Content-Type: application/json", b"Transfer-Encoding: chunked", *server.headers()),
             0.3,

@@ -56,7 +56,8 @@ async def act(device: Thermostat) -> None:
 
 async def measure(device: Thermostat) -> None:
     """Report what the sensors say."""
-    now = device.bucket("shared").value["current_temperature"] + device.rng.uniform(-0.3, 0.3)
+    drift = device.bucket("shared").value["current_temperature"] + device.rng.uniform(-0.3, 0.3)
+    now = min(max(drift, 15.0), 25.0)
     battery = round(device.rng.uniform(3.7, 3.95), 3)
     await device.put(
         {

@@ -4,10 +4,9 @@ Twisted has no limit on bodies, lets a slow client start its clock anew with eac
 the case of header names, which the firmware scans for by hand (TRAPS.md T-W10, T-W14).
 """
 
-from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET
-from typing import Any, cast
+from typing import Any
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,9 +17,6 @@ from twisted.web.server import Request, Site
 
 # Seconds a connection may rest between requests, and a request may take from first byte to last.
 PATIENCE = 75
-# Seconds a chunk may stay unacknowledged before its connection counts as dead.
-UNACKNOWLEDGED = 30
-_TCP_USER_TIMEOUT = 18
 
 # As PROTOCOL.md writes them; Twisted would send X-Nl-...
 _EXACT = {
@@ -121,13 +117,9 @@ class Channel(HTTPChannel):
     _idle = True
 
     def connectionMade(self) -> None:
-        """Set the socket options that the kind of client asks for."""
+        """Count the connection."""
         super().connectionMade()
         self.site.connections += 1
-        if ITCPTransport.providedBy(self.transport):
-            handle = cast("Any", self.transport).getHandle()
-            handle.setsockopt(SOL_SOCKET, SO_KEEPALIVE, self.site.keep_alive)
-            handle.setsockopt(IPPROTO_TCP, _TCP_USER_TIMEOUT, UNACKNOWLEDGED * 1000)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Make room for another connection."""
@@ -186,8 +178,6 @@ class BoundedSite(Site):
     Attributes:
         most_body: bytes a request body may have.
         most_connections: further ones are closed at once.
-        keep_alive: whether the kernel probes idle peers. Never on the device port: a sleeping
-            thermostat does not answer (PROTOCOL.md a.12 no. 1).
         access_log: whether each request is told at level debug; without query strings, which may hold
             secrets.
     """
@@ -205,7 +195,6 @@ class BoundedSite(Site):
         *,
         most_body: int,
         most_connections: int,
-        keep_alive: bool,
         access_log: bool = False,
     ) -> None:
         super().__init__(
@@ -213,7 +202,6 @@ class BoundedSite(Site):
         )
         self.most_body = most_body
         self.most_connections = most_connections
-        self.keep_alive = keep_alive
         self.access_log = access_log
         self.connections = 0
         self._date = (0, b"")

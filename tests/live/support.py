@@ -95,12 +95,10 @@ class LiveDaemon:
 
     @property
     def store_pid(self) -> int:
-        """The process id of its private store."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        [pid] = (
-            int(child) for child in children if b"nled" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        )
-        return pid
+        """The process id of its private store, its only child; waits until there is one."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        [pid] = wait_until(lambda: children.read_text().split(), "there is a store")
+        return int(pid)
 
     @property
     def rss(self) -> int:
@@ -132,13 +130,17 @@ class LiveDaemon:
         body = {"serial": serial, "command": "set_temperature", "value": value}
         return self.ask("POST", "/command", body, port="control", serial=None)
 
-    def put(self, key: str, values: dict[str, Any], serial: str = SERIAL) -> dict[str, Any]:
-        """Have a device write a bucket; returns the receipt."""
-        body = {"objects": [{"object_key": f"{key}.{serial}", "value": values}]}
-        answer = self.ask("POST", "/nest/transport/put", body, serial=serial)
+    def put(self, kind: str, values: dict[str, Any], serial: str = SERIAL) -> dict[str, Any]:
+        """Have a device write one of its buckets; returns the receipt."""
+        answer = self.try_put(kind, values, serial)
         assert answer.status == 200, answer
         [receipt] = answer.json["objects"]
         return receipt
+
+    def try_put(self, kind: str, values: dict[str, Any], serial: str = SERIAL) -> "Answer":
+        """Have a device try to write one of its buckets."""
+        body = {"objects": [{"object_key": f"{kind}.{serial}", "value": values}]}
+        return self.ask("POST", "/nest/transport/put", body, serial=serial)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -274,9 +276,13 @@ class Wire:
             client.sendall(b"DBSIZE\r\n")
             return int(client.recv(100).strip(b":\r\n"))
 
+    def send_request(self, method: str, path: str, body: Any = None, **options: Any) -> None:
+        """Send one request."""
+        self.send(request(method, path, body, **options))
+
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         """Send one request and read the whole answer."""
-        self.send(request(method, path, body, **options))
+        self.send_request(method, path, body, **options)
         return self.answer(method)
 
     def subscribe(self, *listed: Any, serial: str = SERIAL, chunked: bool = True) -> Answer:

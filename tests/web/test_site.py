@@ -32,9 +32,7 @@ class SiteTestCase(SynchronousTestCase):
         router.add("/fault", self.fault, "GET")
         router.add("/late", self.late, "GET")
         router.add("/of/<name>", self.of, "GET")
-        self.site = BoundedSite(
-            router.resource(), self.clock, most_body=1000, most_connections=2, keep_alive=False
-        )
+        self.site = BoundedSite(router.resource(), self.clock, most_body=1000, most_connections=2)
         self.channel, self.transport = self.connect()
 
     def connect(self) -> tuple[Any, Transport]:

@@ -1,0 +1,104 @@
+"""The whole daemon in this process: what shows only when all parts are together."""
+
+import socket
+import tempfile
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from nled.app import Daemon
+from nled.config import Config, Control, Device, Redis
+from nled.store.errors import StartError
+from tests.store.support import shared_server
+from tests.store.test_tls import authority_with_certificate
+
+
+class Asker(Protocol):
+    """Sends one request and collects the answer until the end of the connection."""
+
+    def __init__(self) -> None:
+        self.answer: Deferred[bytes] = Deferred()
+        self.received = b""
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"GET /entry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.answer.callback(self.received)
+
+
+class DaemonTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+
+    def daemon(self, **sections: object) -> Daemon:
+        defaults = {
+            "state_dir": self.folder,
+            "device": Device(host="127.0.0.1", port=0),
+            "control": Control(port=0),
+            "redis": Redis(url=shared_server().url),
+        }
+        daemon = Daemon(reactor, Config(**(defaults | sections)))
+        self.addCleanup(lambda: Deferred.fromCoroutine(daemon.stop()))
+        return daemon
+
+    def with_certificate(self) -> tuple[bytes, Device]:
+        authority, certificate = authority_with_certificate("localhost")
+        chain, begin, key = certificate.partition(b"-----BEGIN PRIVATE")
+        (self.folder / "fullchain.pem").write_bytes(b"a comment\n" + chain + authority)
+        (self.folder / "privkey.pem").write_bytes(begin + key)
+        return authority, Device(host="127.0.0.1", port=0, cert_dir=self.folder)
+
+    async def test_tls(self) -> None:
+        authority, device = self.with_certificate()
+        daemon = self.daemon(device=device)
+        await daemon.start()
+        port = daemon.device_port.getHost().port
+        trust = optionsForClientTLS("localhost", trustRoot=Certificate.loadPEM(authority))
+        endpoint = wrapClientTLS(trust, HostnameEndpoint(reactor, b"127.0.0.1", port))
+        asker = await connectProtocol(endpoint, Asker())
+        answer = await asker.answer
+        self.assertIn(b'"transport_url":"https://127.0.0.1:%d/nest/transport"' % port, answer)
+
+    async def test_a_key_of_another_certificate(self) -> None:
+        _, device = self.with_certificate()
+        key = (self.folder / "privkey.pem").read_bytes()
+        self.with_certificate()
+        for content in (key, b"nonsense"):
+            (self.folder / "privkey.pem").write_bytes(content)
+            with self.assertRaisesRegex(StartError, "device.cert_dir"):
+                await self.daemon(device=device).start()
+
+    async def test_the_kernel_probes_people_and_not_thermostats(self) -> None:
+        daemon = self.daemon()
+        await daemon.start()
+        rows = ((daemon.device_port, 0), (daemon.control_port, 1))
+        for port, probes in rows:
+            self.assertEqual(port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), probes)
+
+    async def test_a_port_that_is_taken(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with self.assertRaisesRegex(StartError, f"127.0.0.1 port {port} .* control.port"):
+                await self.daemon(control=Control(port=port)).start()
+
+    async def test_an_address_of_the_store_that_is_none(self) -> None:
+        with self.assertRaisesRegex(StartError, "redis.url"):
+            await self.daemon(redis=Redis(url="redis://:secret@:port")).start()
+
+    async def test_a_long_path_of_the_state(self) -> None:
+        folder = Path(tempfile.mkdtemp()) / ("x" * 120)
+        daemon = self.daemon(state_dir=folder, redis=Redis())
+        await daemon.start()
+        await daemon.stop()
+        self.assertTrue((folder / "store" / "appendonlydir").is_dir())
