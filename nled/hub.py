@@ -138,11 +138,8 @@ class Hub:
         await self._in_batches(Ticket.change)
 
     async def drain(self) -> None:
-        """End every ticket, in batches, for a stop of the daemon."""
+        """End every ticket, in batches, and leave no timer: the daemon stops."""
         await self._in_batches(Ticket.end)
-
-    def stop(self) -> None:
-        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

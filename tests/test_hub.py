@@ -54,8 +54,7 @@ class Waking(HubTestCase):
         ticket = self.open()
         ticket.wait(3)
         self.hub.changed(SERIAL)
-        self.hub.stop()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1, "that of the hold")
 
     def test_a_waiter_that_went_away(self) -> None:
         ticket = self.open()
@@ -113,3 +112,4 @@ class Everybody(HubTestCase):
             self.assertEqual({self.successResultOf(wait) for wait in waits}, {wake})
             for ticket in tickets:
                 ticket.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [], "after a drain")

@@ -93,6 +93,10 @@ class Desk:
             raise Refused("Device not authorized. Complete pairing first.")
         return serial, tier
 
+    async def knows(self, serial: str) -> bool:
+        """Whether a device was met."""
+        return await self.pairing.knows(serial)
+
     async def resolve(self, identity: Identity, session: object = None) -> str:
         """Find the serial, also of a unit that sends its MAC in its place (PROTOCOL.md m).
 
@@ -104,7 +108,7 @@ class Desk:
             mac, told = serial, from_session(session)
             if told is not None and told[0] == mac:
                 serial = told[1]
-                await self.pairing.learn(mac, serial)
+                await self.pairing.learn(mac, serial, self.now())
             else:
                 serial = await self.pairing.serial_of(mac)
         if serial is None:

@@ -11,6 +11,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 _GZIP = b"\x1f\x8b"
+_BLOCK = 4096
 _log = Logger()
 
 
@@ -40,15 +41,19 @@ class Uploads:
         """
         if self.folder is None:
             return
-        # A slow disk must not hold up the polls.
-        await deferToThread(self._keep, self.folder, serial, body, now)
+        try:
+            # A slow disk must not hold up the polls.
+            await deferToThread(self._keep, self.folder, serial, body, now)
+        except OSError as error:
+            # No concern of the device, which would only send it again.
+            _log.warn("{serial}: its log was not kept: {why}", serial=serial, why=error)
 
     def _keep(self, folder: Path, serial: str, body: bytes, now: int) -> None:
         text = self._unpack(body)
         mine = folder / serial
         mine.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_room(mine.glob("*.log"), self.device_quota - len(text))
-        _make_room(folder.glob("*/*.log"), self.total_quota - len(text))
+        _make_room(mine.glob("*.log"), self.device_quota - len(text) - _BLOCK)
+        _make_room(folder.glob("*/*.log"), self.total_quota - len(text) - _BLOCK)
         at = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
         (mine / f"{at}-{secrets.token_hex(4)}.log").write_bytes(text)
         _log.info("{serial}: uploaded a log of {size} bytes.", serial=serial, size=len(text))
@@ -68,7 +73,8 @@ class Uploads:
 
 
 def _make_room(files: Iterator[Path], room: int) -> None:
-    by_age = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in files)
+    # Even an empty file counts for a block: it takes a place in its folder.
+    by_age = sorted((file.stat().st_mtime, file.stat().st_size + _BLOCK, file) for file in files)
     used = sum(size for _, size, _ in by_age)
     for _, size, file in by_age:
         if used <= room:

@@ -15,7 +15,7 @@ nled:{SERIAL}:owner         hash   user, structure, at, code         for ever
 nled:{SERIAL}:key           hash   code, expires                     entry_key_ttl, sliding
 nled:{SERIAL}:pin           string SHA-256 of the pinned password    for ever
 nled:code:CODE              string serial of a live entry key        as the entry key
-nled:mac:MAC                string serial that came with this MAC    object_ttl, refreshed by use
+nled:mac:MAC                string serial that came with this MAC    object_ttl, refreshed by entries
 nled:home:{USER}:bucket:KEY hash   the home's user and structure     for ever
 nled:home:{USER}:devices    set    serials of the home               for ever
 nled:claims:ADDRESS         string claims tried in this minute       60 s

@@ -90,12 +90,18 @@ class Pairing:
         serial: str | None = await self._scripts.client.command("GET", keys.mac(mac))
         return serial
 
-    async def learn(self, mac: str, serial: str) -> None:
-        """Remember which serial a Wi-Fi MAC belongs to; the first one is kept."""
-        await self._scripts.client.command("SET", keys.mac(mac), serial, "NX", "PX", self._scripts.limits.ttl)
+    async def learn(self, mac: str, serial: str, now: int) -> None:
+        """Remember which serial, if it is of a device that was met, a Wi-Fi MAC belongs to."""
+        await self._scripts.ask(_LEARN, serial, now, mac=mac)
+
+    async def knows(self, serial: str) -> bool:
+        """Whether a device was met: a stranger is nothing to keep files for."""
+        score: str | None = await self._scripts.client.command("ZSCORE", keys.DEVICES, serial)
+        return score is not None
 
 
-_ENTRY, _ENTRY_KEY, _CLAIM, _GATE = load("entry"), load("entry_key"), load("claim"), load("gate")
+_ENTRY, _ENTRY_KEY, _CLAIM = load("entry"), load("entry_key"), load("claim")
+_GATE, _LEARN = load("gate"), load("learn")
 # INCR and EXPIRE in one step: a counter without an end would lock its address out for ever.
 _COUNT = Script(
     "count",

@@ -38,5 +38,8 @@ class UploadRoutes:
         serial, tier = await self.desk.admit(identify_request(request))
         if tier is Tier.PENDING:
             raise Refused("Not authorized")
-        await self.uploads.keep(serial, read_body(request, self.most_body), self.now())
+        body = read_body(request, self.most_body)
+        # Of strangers nothing is kept: they could be any number.
+        if self.uploads.folder is not None and await self.desk.knows(serial):
+            await self.uploads.keep(serial, body, self.now())
         return _OK

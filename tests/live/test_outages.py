@@ -248,7 +248,8 @@ class DaemonTests(OutageCase):
 class SharedStoreTests(OutageCase):
     def setUp(self):
         super().setUp()
-        self.server = Server(appendonly=True)
+        # With the default, once a second, a killed server may lose what it has acknowledged since.
+        self.server = Server("appendfsync always", appendonly=True)
         self.stack.callback(self.server.stop)
         settings = {"redis": {"url": self.server.url, "deadline": 0.5}}
         self.one, self.two = self.start(**settings), self.start(**settings)

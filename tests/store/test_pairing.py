@@ -198,9 +198,14 @@ class Gate(PairingTestCase):
         self.assertEqual(await self.pairing.gate(SERIAL, "", self.now), (Tier.PAIRED, True))
 
     async def test_the_first_password_is_kept(self) -> None:
+        await self.key()
         fits = [(await self.pairing.gate(SERIAL, pin, self.now))[1] for pin in ("one", "two", "one")]
         self.assertEqual(fits, [True, False, True])
         self.assertGreater(await self.client.command("PTTL", keys.pin(SERIAL)), 0)
+
+    async def test_that_of_a_stranger_is_not(self) -> None:
+        self.assertTrue((await self.pairing.gate(SERIAL, "one", self.now))[1])
+        self.assertEqual(await self.client.command("DBSIZE"), 0)
 
 
 class Facts(PairingTestCase):
@@ -219,11 +224,22 @@ class Facts(PairingTestCase):
         self.assertEqual(await self.pairing.serial_of("18B430ABCDEF"), SERIAL)
         self.assertIsNone(await self.pairing.serial_of(""))
 
-    async def test_a_mac_stays_with_its_first_serial(self) -> None:
-        await self.pairing.learn("18B430ABCDEF", SERIAL)
-        await self.pairing.learn("18B430ABCDEF", OTHER)
+    async def test_a_mac_stays_with_its_first_serial_and_a_serial_with_its_first_mac(self) -> None:
+        await self.key()
+        await self.key(OTHER)
+        await self.pairing.learn("18B430ABCDEF", SERIAL, self.now)
+        await self.pairing.learn("18B430ABCDEF", OTHER, self.now)
         await self.entry(OTHER, "18B430ABCDEF")
+        await self.entry(SERIAL, "18B430000000")
         self.assertEqual(await self.pairing.serial_of("18B430ABCDEF"), SERIAL)
+        self.assertIsNone(await self.pairing.serial_of("18B430000000"))
+
+    async def test_nothing_is_learned_of_a_stranger(self) -> None:
+        await self.pairing.learn("18B430ABCDEF", SERIAL, self.now)
+        self.assertEqual(await self.client.command("DBSIZE"), 0)
+        self.assertFalse(await self.pairing.knows(SERIAL))
+        await self.key()
+        self.assertTrue(await self.pairing.knows(SERIAL))
 
     async def test_claims_are_counted_by_the_minute(self) -> None:
         self.assertEqual([await self.pairing.count_claim("10.0.0.7") for _ in range(3)], [1, 2, 3])

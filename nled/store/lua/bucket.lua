@@ -351,3 +351,13 @@ local function settle_home()
   end
   list_devices()
 end
+
+-- Remember which serial came with a Wi-Fi MAC: the first one for each, so that strangers can neither take
+-- a MAC over nor fill the store with them.
+local function learn_mac(mac)
+  redis.call('HSETNX', facts, 'wifi', mac)
+  if redis.call('HGET', facts, 'wifi') == mac then
+    redis.call('SET', mac_key(mac), serial, 'NX')
+    redis.call('PEXPIRE', mac_key(mac), request.ttl)
+  end
+end

@@ -6,10 +6,7 @@ for _, arrival in ipairs(request.arrivals) do
   turn_to(arrival.serial)
   if contact() then
     redis.call('HSET', facts, 'entry', now, unpack(arrival.facts))
-    if arrival.mac ~= '' then
-      redis.call('SET', mac_key(arrival.mac), serial, 'NX')
-      redis.call('PEXPIRE', mac_key(arrival.mac), request.ttl)
-    end
+    if arrival.mac ~= '' then learn_mac(arrival.mac) end
     if arrival.reset then
       -- It has forgotten every timestamp, and whose it is: it may be claimed anew.
       for _, key in ipairs(redis.call('SMEMBERS', index)) do
