@@ -1,6 +1,6 @@
 """Buckets in Redis: what devices and the server write, and what a device has yet to learn.
 
-Each operation is one round trip and one step for everybody else; the rules are in lua/bucket.lua.
+Each operation is one round trip and one step for everybody else; the rules are in lua/write.lua and home.lua.
 """
 
 from collections.abc import Mapping, Sequence

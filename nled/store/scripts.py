@@ -17,12 +17,13 @@ from nled.store import keys
 from nled.store.client import Script
 
 _FOLDER = files("nled.store") / "lua"
-_SHARED = keys.LUA + (_FOLDER / "bucket.lua").read_text("ascii")
+_SHARED = ("common", "write", "home")
 
 
 def load(name: str) -> Script:
     """Load `lua/NAME.lua`."""
-    return Script(name, f"{_SHARED}\n{(_FOLDER / f'{name}.lua').read_text('ascii')}")
+    parts = [(_FOLDER / f"{each}.lua").read_text("ascii") for each in (*_SHARED, name)]
+    return Script(name, "\n".join((keys.LUA, *parts)))
 
 
 class Runner(Protocol):

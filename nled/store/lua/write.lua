@@ -1,96 +1,4 @@
--- What every script shares: the request, where a bucket lives, what a device has yet to learn of it,
--- and `commit`, the only place where a bucket changes. Names come from keys.py, put in front of this.
-
-local request = cjson.decode(ARGV[1])
-local now = request.now
--- The device that all below is about.
-local serial, facts, index, owner, structure
-
-local function turn_to(device)
-  serial = device
-  facts, index = device_key(serial, 'facts'), device_key(serial, 'buckets')
-  owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
-end
-
-turn_to(request.serial)
-
-local function given(value) return value ~= nil and value ~= cjson.null end
-
--- The content of a bucket, and this device's view of it (claims, acknowledgements, pushes). They are
--- one hash, except for a home's buckets: those exist once for all its devices.
-local function locate(key)
-  local view = device_key(serial, 'bucket:' .. key)
-  if owner and (key == 'user.' .. owner or key == 'structure.' .. structure) then
-    return home_key(owner, 'bucket:' .. key), view
-  end
-  return view, view
-end
-
--- Numbers are equal as numbers (21 = 21.0), objects whatever the order of their keys.
-local function same(a, b)
-  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end
-  for k, v in pairs(a) do if not same(v, b[k]) then return false end end
-  for k in pairs(b) do if a[k] == nil then return false end end
-  return true
-end
-
-local function equal(a, b)
-  if not a or a == b then return a == b end
-  local x, y = tonumber(a), tonumber(b)
-  if x and y then return x == y and (a .. b):find('[.eE]') ~= nil end
-  local open = a:sub(1, 1)
-  if open ~= b:sub(1, 1) or (open ~= '{' and open ~= '[') then return false end
-  return same(cjson.decode(a), cjson.decode(b))
-end
-
-local function stamp_of(text)
-  local revision, timestamp, at, kind = text:match('^(%d+) (%d+) (%d+) (%a)$')
-  return { revision = tonumber(revision), timestamp = tonumber(timestamp), at = tonumber(at), kind = kind }
-end
-
-local function stamp_text(stamp)
-  return string.format('%.0f %.0f %.0f %s', stamp.revision, stamp.timestamp, stamp.at, stamp.kind)
-end
-
-local function expired(stamp)
-  return stamp.kind == 'm' and stamp.at + request.momentary <= now
-end
-
--- All server writes of a bucket by field name, and all its values.
-local function contents(content)
-  local flat, stamps, values = redis.call('HGETALL', content), {}, {}
-  for i = 1, #flat, 2 do
-    local what, name = flat[i]:sub(1, 2), flat[i]:sub(3)
-    if what == 's:' then stamps[name] = stamp_of(flat[i + 1]) end
-    if what == 'v:' then values[name] = flat[i + 1] end
-  end
-  return stamps, values
-end
-
-local function numbers(key, ...)
-  local found = redis.call('HMGET', key, ...)
-  for i = 1, #found do found[i] = tonumber(found[i] or 0) end
-  return unpack(found)
-end
-
-local function notice(member, key, revision, timestamp, what)
-  redis.call('PUBLISH', CHANGES, string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what))
-end
-
--- Tell of a change; of a home's bucket, all its devices.
-local function publish(key, revision, timestamp, origin)
-  local members = { serial }
-  if key == 'user.' .. (owner or '') or key == 'structure.' .. (structure or '') then
-    members = redis.call('SMEMBERS', home_key(owner, 'devices'))
-  end
-  for _, member in ipairs(members) do notice(member, key, revision, timestamp, origin) end
-end
-
--- Note that the device has what the server wrote up to a timestamp; tell whoever waits for that.
-local function acknowledge(view, key, revision, up_to, newest)
-  redis.call('HSET', view, 'a', up_to)
-  if newest <= up_to then notice(serial, key, revision, newest, 'acknowledged') end
-end
+-- How a bucket changes; `commit` is the only place where values do.
 
 -- A receipt carries a revision and a timestamp that the device has from then on. What the server wrote and
 -- the device has not seen must stay newer than that, or it would count as acknowledged and be lost.
@@ -135,6 +43,23 @@ local function witness(view, w, revision)
     return stamp.timestamp <= acked
       or (basis ~= nil and basis >= stamp.revision and stamp.timestamp <= pushed)
   end, acked, lost
+end
+
+-- Numbers are equal as numbers (21 = 21.0), objects whatever the order of their keys.
+local function same(a, b)
+  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end
+  for k, v in pairs(a) do if not same(v, b[k]) then return false end end
+  for k in pairs(b) do if a[k] == nil then return false end end
+  return true
+end
+
+local function equal(a, b)
+  if not a or a == b then return a == b end
+  local x, y = tonumber(a), tonumber(b)
+  if x and y then return x == y and (a .. b):find('[.eE]') ~= nil end
+  local open = a:sub(1, 1)
+  if open ~= b:sub(1, 1) or (open ~= '{' and open ~= '[') then return false end
+  return same(cjson.decode(a), cjson.decode(b))
 end
 
 -- The values and server writes of the fields that w names.
@@ -269,95 +194,4 @@ local function server_write(w)
   end
   if not changed then return { 'same', revision, timestamp } end
   return { 'stored', commit(w, content, view, set, drop, grown) }
-end
-
--- The fields of a bucket that the server wrote after `claim` and the device still needs, as
--- {revision, timestamp, key, {name, text, ...}}; nil when there are none.
-local function newer(key, claim)
-  local content, view = locate(key)
-  local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
-  if newest <= claim then return nil end
-  local acked = numbers(view, 'a')
-  local stamps, values = contents(content)
-  local names, fields = {}, {}
-  for name, stamp in pairs(stamps) do
-    if stamp.timestamp > claim and not expired(stamp)
-      and (stamp.kind == 's' or stamp.timestamp > acked) then
-      names[#names + 1] = name
-    end
-  end
-  if #names == 0 then return nil end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    fields[#fields + 1], fields[#fields + 2] = name, values[name]
-  end
-  redis.call('HSET', view, 'p', timestamp, 'pa', now)
-  if content ~= view then redis.call('PEXPIRE', view, request.ttl) end
-  return { revision, timestamp, key, fields }
-end
-
--- The home's buckets come first, the user before the structure: its name ends the pairing screen.
-local function with_home_first(keys)
-  local ordered = {}
-  if owner then ordered = { 'user.' .. owner, 'structure.' .. structure } end
-  for _, key in ipairs(keys) do
-    if not owner or (key ~= ordered[1] and key ~= ordered[2]) then ordered[#ordered + 1] = key end
-  end
-  return ordered
-end
-
--- Note that the device was heard of, and let its keys live on. False when the house is full.
-local function contact()
-  if not redis.call('ZSCORE', DEVICES, serial) then
-    if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
-      redis.call('ZREMRANGEBYSCORE', DEVICES, '-inf', now - request.ttl)
-      if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
-    end
-    redis.call('HSETNX', facts, 'first', now)
-  end
-  redis.call('ZADD', DEVICES, now, serial)
-  redis.call('HSET', facts, 'seen', now)
-  -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
-  if redis.call('PTTL', facts) < request.ttl * 0.99 then
-    redis.call('PEXPIRE', facts, request.ttl)
-    redis.call('PEXPIRE', index, request.ttl)
-    for _, key in ipairs(redis.call('SMEMBERS', index)) do
-      redis.call('PEXPIRE', device_key(serial, 'bucket:' .. key), request.ttl)
-    end
-  end
-  return true
-end
-
--- Write the home's structure: the name it has or gets, and its devices.
-local function list_devices()
-  local home = 'structure.' .. structure
-  local devices = redis.call('SMEMBERS', home_key(owner, 'devices'))
-  table.sort(devices)
-  for i, member in ipairs(devices) do devices[i] = '"device.' .. member .. '"' end
-  local values = { { 'devices', '[' .. table.concat(devices, ',') .. ']', 's' } }
-  if redis.call('HEXISTS', locate(home), 'v:name') == 0 then values[2] = { 'name', '"Home"', 's' } end
-  server_write({ key = home, origin = 'server', values = values })
-end
-
--- The home of an owned device has a user, whose name ends the pairing screen, and a structure. A home
--- that is new, or has lost them, gets them here.
-local function settle_home()
-  local user, home = locate('user.' .. owner), locate('structure.' .. structure)
-  local came = redis.call('SADD', home_key(owner, 'devices'), serial) == 1
-  if not came and redis.call('EXISTS', user, home) == 2 then return end
-  if redis.call('HEXISTS', user, 'v:name') == 0 then
-    server_write({ key = 'user.' .. owner, origin = 'server',
-      values = { { 'name', '"' .. owner .. '"', 's' } } })
-  end
-  list_devices()
-end
-
--- Remember which serial came with a Wi-Fi MAC: the first one for each, so that strangers can neither take
--- a MAC over nor fill the store with them.
-local function learn_mac(mac)
-  redis.call('HSETNX', facts, 'wifi', mac)
-  if redis.call('HGET', facts, 'wifi') == mac then
-    redis.call('SET', mac_key(mac), serial, 'NX')
-    redis.call('PEXPIRE', mac_key(mac), request.ttl)
-  end
 end

@@ -1,0 +1,108 @@
+-- What every script starts with: the request, the device it is about, where its buckets live, and the
+-- notices of changes. The names of keys come from keys.py, put in front of this.
+
+local request = cjson.decode(ARGV[1])
+local now = request.now
+-- The device that all below is about.
+local serial, facts, index, owner, structure
+
+local function turn_to(device)
+  serial = device
+  facts, index = device_key(serial, 'facts'), device_key(serial, 'buckets')
+  owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
+end
+
+turn_to(request.serial)
+
+local function given(value) return value ~= nil and value ~= cjson.null end
+
+-- The content of a bucket, and this device's view of it (claims, acknowledgements, pushes). They are
+-- one hash, except for a home's buckets: those exist once for all its devices.
+local function locate(key)
+  local view = device_key(serial, 'bucket:' .. key)
+  if owner and (key == 'user.' .. owner or key == 'structure.' .. structure) then
+    return home_key(owner, 'bucket:' .. key), view
+  end
+  return view, view
+end
+
+local function numbers(key, ...)
+  local found = redis.call('HMGET', key, ...)
+  for i = 1, #found do found[i] = tonumber(found[i] or 0) end
+  return unpack(found)
+end
+
+local function stamp_of(text)
+  local revision, timestamp, at, kind = text:match('^(%d+) (%d+) (%d+) (%a)$')
+  return { revision = tonumber(revision), timestamp = tonumber(timestamp), at = tonumber(at), kind = kind }
+end
+
+local function stamp_text(stamp)
+  return string.format('%.0f %.0f %.0f %s', stamp.revision, stamp.timestamp, stamp.at, stamp.kind)
+end
+
+local function expired(stamp)
+  return stamp.kind == 'm' and stamp.at + request.momentary <= now
+end
+
+-- All server writes of a bucket by field name, and all its values.
+local function contents(content)
+  local flat, stamps, values = redis.call('HGETALL', content), {}, {}
+  for i = 1, #flat, 2 do
+    local what, name = flat[i]:sub(1, 2), flat[i]:sub(3)
+    if what == 's:' then stamps[name] = stamp_of(flat[i + 1]) end
+    if what == 'v:' then values[name] = flat[i + 1] end
+  end
+  return stamps, values
+end
+
+local function notice(member, key, revision, timestamp, what)
+  redis.call('PUBLISH', CHANGES, string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what))
+end
+
+-- Tell of a change; of a home's bucket, all its devices.
+local function publish(key, revision, timestamp, origin)
+  local members = { serial }
+  if key == 'user.' .. (owner or '') or key == 'structure.' .. (structure or '') then
+    members = redis.call('SMEMBERS', home_key(owner, 'devices'))
+  end
+  for _, member in ipairs(members) do notice(member, key, revision, timestamp, origin) end
+end
+
+-- Note that the device has what the server wrote up to a timestamp; tell whoever waits for that.
+local function acknowledge(view, key, revision, up_to, newest)
+  redis.call('HSET', view, 'a', up_to)
+  if newest <= up_to then notice(serial, key, revision, newest, 'acknowledged') end
+end
+
+-- Note that the device was heard of, and let its keys live on. False when the house is full.
+local function contact()
+  if not redis.call('ZSCORE', DEVICES, serial) then
+    if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
+      redis.call('ZREMRANGEBYSCORE', DEVICES, '-inf', now - request.ttl)
+      if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
+    end
+    redis.call('HSETNX', facts, 'first', now)
+  end
+  redis.call('ZADD', DEVICES, now, serial)
+  redis.call('HSET', facts, 'seen', now)
+  -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
+  if redis.call('PTTL', facts) < request.ttl * 0.99 then
+    redis.call('PEXPIRE', facts, request.ttl)
+    redis.call('PEXPIRE', index, request.ttl)
+    for _, key in ipairs(redis.call('SMEMBERS', index)) do
+      redis.call('PEXPIRE', device_key(serial, 'bucket:' .. key), request.ttl)
+    end
+  end
+  return true
+end
+
+-- Remember which serial came with a Wi-Fi MAC: the first one for each, so that strangers can neither take
+-- a MAC over nor fill the store with them.
+local function learn_mac(mac)
+  redis.call('HSETNX', facts, 'wifi', mac)
+  if redis.call('HGET', facts, 'wifi') == mac then
+    redis.call('SET', mac_key(mac), serial, 'NX')
+    redis.call('PEXPIRE', mac_key(mac), request.ttl)
+  end
+end
