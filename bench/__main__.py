@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    effort = Effort(2, 0.15, 500, 2) if options.quick else Effort(10, 0.4, 5000, 10)
+    effort = Effort(1, 0.15, 500, 1) if options.quick else Effort(10, 0.4, 5000, 10)
     effort.polls = options.polls or effort.polls
     raise_file_limit(effort.polls + 200)
     cores = sorted(os.sched_getaffinity(0))

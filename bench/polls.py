@@ -283,7 +283,9 @@ def _push(fleet: Fleet, control: int, rate: int, seconds: float) -> Push:
     end = time.perf_counter() + _LOST
     while sent and time.perf_counter() < end:
         fleet.loop.turn(0.1)
-    cuts = quantiles(times, n=100) if len(times) > 1 else [0.0] * 99
+    if len(times) < 2:
+        raise BenchError(f"Of {commands} commands only {len(times)} reached their devices.")
+    cuts = quantiles(times, n=100)
     return Push(commands, rate, 1e6 * cuts[49], 1e6 * cuts[98], 1e6 * max(times), len(sent), busy)
 
 

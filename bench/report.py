@@ -11,8 +11,8 @@ import twisted
 from bench.endpoints import Rate, StoreTrip
 from bench.polls import Held
 
-KIB, MIB = 1024, 2**20
-MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KIB, 60 * MIB, 4.0
+KB, MB = 1000, 1_000_000
+MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KB, 60 * MB, 4.0
 # Beyond this share of its core the load may be what is measured.
 _BUSY = 0.9
 
@@ -118,17 +118,17 @@ def _held(report: Report) -> Iterator[str]:
     rows = [
         (
             "idle daemon, without the store",
-            f"{held.idle / MIB:.1f} MiB",
-            "60 MiB",
+            f"{held.idle / MB:.1f} MB",
+            "60 MB",
             _verdict(held.idle <= MOST_IDLE),
         ),
         (
             "RSS per held poll",
-            f"{held.each / KIB:.1f} KiB (bare: {held.floor_each / KIB:.1f})",
-            "12 KiB",
+            f"{held.each / KB:.1f} KB (bare: {held.floor_each / KB:.1f})",
+            "12 KB",
             _verdict(held.each <= MOST_EACH),
         ),
-        ("RSS with all held", f"{held.resident / MIB:.1f} MiB", "", ""),
+        ("RSS with all held", f"{held.resident / MB:.1f} MB", "", ""),
         ("opening", f"{held.opening:,.0f} polls/s (bare: {held.floor_opening:,.0f})", "", ""),
         (
             "bare HTTP round trip",

@@ -84,13 +84,15 @@ class Daemon(Service):
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         def heard(notice: str) -> None:
-            serial, key, revision, _, origin = notice.split(" ")
-            if origin == "server":
+            serial, key, revision, _, what = notice.split(" ")
+            if what == "server":
                 hub.changed(serial)
-            elif origin == "acknowledged":
+            elif what == "acknowledged":
                 self._log.info(
                     "{serial}: has {key} revision {revision}.", serial=serial, key=key, revision=revision
                 )
+            elif what == "met":
+                self._log.info("{serial}: a thermostat that was not known here.", serial=serial)
 
         def missed() -> None:
             _log_failure(self._log, hub.change_all())

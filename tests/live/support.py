@@ -292,8 +292,10 @@ class Wire:
             for key, timestamp in listed
         ]
         body = {"chunked": chunked, "session": f"18B430ABCDEF{serial}", "objects": objects}
-        self.send(request("POST", "/nest/transport", body, serial=serial))
-        return Answer(self.head())
+        self.send_request("POST", "/nest/transport", body, serial=serial)
+        answer = Answer(self.head())
+        assert answer.status == 200, answer
+        return answer
 
     def answer(self, method: str = "") -> Answer:
         """Read one whole answer."""

@@ -83,6 +83,7 @@ local function contact()
       if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
     end
     redis.call('HSETNX', facts, 'first', now)
+    notice(serial, 'device.' .. serial, 0, 0, 'met')
   end
   redis.call('ZADD', DEVICES, now, serial)
   redis.call('HSET', facts, 'seen', now)
