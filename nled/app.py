@@ -172,7 +172,8 @@ class Daemon(Service):
             self._log.failure("nled could not start", failure)
         # The end of the reactor alone would look like success to systemd (TRAPS.md T-C5).
         atexit.register(_exit_as_failed)
-        self._reactor.stop()
+        # A start can fail before the reactor runs, when it cannot be stopped yet.
+        self._reactor.callWhenRunning(self._reactor.stop)
 
 
 def _exit_as_failed() -> None:
