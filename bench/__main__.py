@@ -44,7 +44,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a glance, in less than 20 seconds")
+    parser.add_argument("--quick", action="store_true", help="a glance, in 20 seconds or so")
     parser.add_argument(
         "--only",
         action="append",
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    effort = Effort(1, 0.15, 500, 1) if options.quick else Effort(10, 0.4, 5000, 10)
+    effort = Effort(1, 0.1, 500, 1) if options.quick else Effort(10, 0.4, 5000, 10)
     effort.polls = options.polls or effort.polls
     raise_file_limit(effort.polls + 200)
     cores = sorted(os.sched_getaffinity(0))

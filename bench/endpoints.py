@@ -111,7 +111,8 @@ def measure(
     size = 0
     if not endpoint.held:
         size = len(exchange(port, kinds[0])[0].partition(b"\r\n\r\n")[2])
-    ours, bare = [], []
+    ours: list[Sample] = []
+    bare: list[Sample] = []
     with Floor(size, core, held=endpoint.held) as floor:
         for seconds in rounds:
             for server, where, samples in ((floor, floor.port, bare), (daemon, port, ours)):
@@ -119,8 +120,9 @@ def measure(
                 run = drive(where, [cycle(each) for each in kinds], seconds, held=endpoint.held)
                 # What the last hang-ups cost belongs to it.
                 time.sleep(0.05)
-                spent = server.cpu() - cpu, cpu_of(daemon.store) - store_cpu
-                samples.append(Sample(run.rate, *(1e6 * each / run.count for each in spent), run.busy))
+                each = 1e6 / run.count
+                spent = each * (server.cpu() - cpu), each * (cpu_of(daemon.store) - store_cpu)
+                samples.append(Sample(run.rate, spent[0], spent[1], run.busy))
     nled, floors = _median(ours[1:]), _median(bare[1:])
     fraction = median(our.rate / its.rate for our, its in zip(ours[1:], bare[1:], strict=True))
     return Rate(endpoint.name, endpoint.target, fraction, nled, floors)

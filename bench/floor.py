@@ -17,7 +17,7 @@ class Bare(Resource):
     isLeaf = True
 
     def __init__(self, size: int, *, held: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._body = b"x" * size
         self._held = held
 
@@ -38,7 +38,8 @@ class Quiet(Site):
 
 def main() -> None:
     port, size, *held = sys.argv[1:]
-    site = Quiet(Bare(int(size), held=bool(held)), parsePOSTFormSubmission=False)
+    quiet: Any = Quiet
+    site = quiet(Bare(int(size), held=bool(held)), parsePOSTFormSubmission=False)
     anything: Any = reactor
     anything.listenTCP(int(port), site, backlog=1024, interface="127.0.0.1")
     anything.run()

@@ -1,139 +1,19 @@
 """Thousands of held polls: what they cost, how fast a push arrives, and a storm of reconnects."""
 
-import errno
 import random
-import select
-import socket
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
 from bench import requests
 from bench.endpoints import Device, prepare
-from bench.load import HERE, BenchError, Client, Loop, drive, exchange, send_all
+from bench.fleet import AT_ONCE, Fleet
+from bench.load import BenchError, Client, Loop, drive, exchange
 from bench.servers import Daemon, Floor
 
-# Of the polls under way while a fleet is opened at leisure, and in one turn of a storm.
-AT_ONCE = 64
-_PATIENCE = 60.0
 # How long a push may take before it counts as lost.
 _LOST = 5.0
-
-
-class Poll:
-    """A thermostat on its poll; it asks again on the same connection when an answer has ended."""
-
-    def __init__(self, fleet: "Fleet", device: Device) -> None:
-        self.device = device
-        self.held = False
-        self._fleet = fleet
-        self._data = b""
-        self._sock: socket.socket
-
-    def open(self) -> None:
-        """Connect and ask."""
-        self._sock = socket.socket()
-        self._sock.settimeout(0)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock.connect_ex((HERE, self._fleet.port))
-        self._fleet.loop.watch(self._sock, self._ready)
-        self._ask()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._fleet.loop.close(self._sock)
-        self._leave()
-
-    def _ask(self) -> None:
-        self._data = b""
-        try:
-            send_all(self._sock, requests.subscribe(self.device.identity, self.device.stamps))
-        except BlockingIOError:
-            # Not connected yet.
-            self._fleet.loop.change(self._sock, select.EPOLLOUT)
-
-    def _leave(self) -> None:
-        if self.held:
-            self.held = False
-            self._fleet.held -= 1
-
-    def _ready(self, events: int) -> None:
-        if events & select.EPOLLOUT:
-            self._fleet.loop.change(self._sock, select.EPOLLIN)
-            self._ask()
-            return
-        try:
-            received = self._sock.recv(65536)
-        except OSError as error:
-            raise BenchError(f"A poll was lost: {errno.errorcode[error.errno or 0]}.") from None
-        if not received:
-            raise BenchError("The server hung up on a poll.")
-        self._data += received
-        if not self.held:
-            head, end, self._data = self._data.partition(b"\r\n\r\n")
-            if not end:
-                self._data = head
-                return
-            if not head.startswith(b"HTTP/1.1 200 "):
-                raise BenchError(f"A poll was answered {head!r}.")
-            self.held = True
-            self._fleet.held += 1
-        self._take_chunks()
-
-    def _take_chunks(self) -> None:
-        while b"\r\n" in self._data:
-            size, _, rest = self._data.partition(b"\r\n")
-            length = int(size, 16)
-            if len(rest) < length + 2:
-                return
-            chunk, self._data = rest[:length], rest[length + 2 :]
-            if not length:
-                self._leave()
-                self._ask()
-                return
-            self.device.stamps.update(requests.stamps_of(chunk))
-            self._fleet.pushed(self.device)
-
-
-class Fleet:
-    """All the polls of one server.
-
-    Attributes:
-        held: how many have the head of their answer.
-        pushed: called for each chunk.
-    """
-
-    def __init__(self, port: int, devices: Sequence[Device]) -> None:
-        self.port = port
-        self.loop = Loop()
-        self.held = 0
-        self.pushed: Callable[[Device], None] = lambda _: None
-        self.polls = [Poll(self, device) for device in devices]
-
-    def fill(self, at_once: int) -> float:
-        """Open all polls, so many at once; returns the seconds until all are held."""
-        waiting = deque(self.polls)
-        start = time.perf_counter()
-        while self.held < len(self.polls):
-            opened = 0
-            # Even in a storm, what has come is looked at now and then.
-            while waiting and opened < AT_ONCE and len(self.polls) - len(waiting) - self.held < at_once:
-                waiting.popleft().open()
-                opened += 1
-            self.loop.turn(0 if waiting and opened == AT_ONCE else 0.1)
-            if time.perf_counter() > start + _PATIENCE:
-                raise BenchError(
-                    f"After {_PATIENCE:g} s only {self.held} polls of {len(self.polls)} are held."
-                )
-        return time.perf_counter() - start
-
-    def settle(self, seconds: float) -> None:
-        """Go on for a while."""
-        end = time.perf_counter() + seconds
-        while (left := end - time.perf_counter()) > 0:
-            self.loop.turn(left)
 
 
 @dataclass
@@ -201,10 +81,9 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
     floor_each, floor_opening = _floor(core, devices)
     with Floor(len(answer.partition(b"\r\n\r\n")[2]), core) as floor:
         ask = requests.command(devices[0].identity, 0)
-        trips = [
-            _trip(floor.port, ask, int(commands_per_second * seconds / 2), pause)
-            for pause in (0, 1 / commands_per_second)
-        ]
+        count_trips = int(commands_per_second * seconds / 2)
+        trip = _trip(floor.port, ask, count_trips, 0)
+        paced_trip = _trip(floor.port, ask, count_trips, 1 / commands_per_second)
     return Held(
         count,
         idle,
@@ -213,7 +92,8 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
         floor_each,
         opening,
         floor_opening,
-        *trips,
+        trip,
+        paced_trip,
         push,
         storm,
         max(pings),
@@ -240,10 +120,15 @@ def _trip(port: int, request: bytes, count: int, pause: float) -> float:
     loop = Loop()
     client = Client(loop, port)
     times: list[float] = []
+    start = 0.0
+
+    def answered(_answer: bytes) -> None:
+        times.append(time.perf_counter() - start)
+
     try:
         while len(times) < count:
             start = time.perf_counter()
-            client.ask(request, lambda _, start=start: times.append(time.perf_counter() - start))
+            client.ask(request, answered)
             asked = len(times)
             while len(times) == asked:
                 loop.turn(1)

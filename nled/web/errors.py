@@ -28,8 +28,9 @@ _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ..
     ((TooLarge, TooBig), 413, ""),
     (TooMany, 429, ""),
     (Full, 503, ""),
-    # What is wrong with the store is logged where it is noticed; outside it is nobody's business.
-    (StoreUnavailable, 503, "The store is not available now; nothing was changed. Try again later."),
+    # What is wrong with the store is logged where it is noticed; outside it is nobody's business. Not a
+    # word on whether something was changed: a store that hangs does what it was asked when it goes on.
+    (StoreUnavailable, 503, "The store is not available now; try again later."),
 )
 _HEADERS = {429: ((b"Retry-After", b"60"),)}
 

@@ -111,7 +111,7 @@ class PrivateStoreTests(OutageCase):
         code = daemon.ask("GET", "/nest/passphrase", serial=SERIALS[1]).json["value"]
         polls = self.hold(daemon, claims)
         barrier.touch()
-        os.kill(daemon.store_pid, signal.SIGKILL)
+        daemon.kill_store()
         self.refuses(daemon)
         self.nothing_came(polls)
         barrier.unlink()
@@ -128,7 +128,7 @@ class PrivateStoreTests(OutageCase):
         claims = self.homes(daemon)
         polls = self.hold(daemon, claims)
         for _ in range(3):
-            os.kill(daemon.store_pid, signal.SIGKILL)
+            daemon.kill_store()
             wait_until(
                 lambda: daemon.try_put("shared", {"b": 1}, SERIALS[0]).status == 200, "PUTs work again"
             )
