@@ -34,7 +34,7 @@ class Held:
     """What N held polls cost.
 
     Attributes:
-        idle: bytes of the daemon before anybody came.
+        idle: bytes of a daemon without any settings, before anybody came.
         each, floor_each: bytes per poll.
         opening, floor_opening: polls per second.
         trip: microseconds of a bare HTTP round trip, one right after the other.
@@ -60,9 +60,10 @@ class Held:
 
 def measure(core: int, store_core: int, count: int, commands_per_second: int, seconds: float) -> Held:
     """Measure on a daemon of its own, that has done nothing else before."""
-    with Daemon(core, store_core, devices=count + 100) as daemon:
+    with Daemon(core, store_core) as daemon:
         time.sleep(1)
         idle = daemon.rss()
+    with Daemon(core, store_core, devices=count + 100) as daemon:
         devices = prepare(daemon, count)
         time.sleep(1)
         before = daemon.rss()

@@ -112,26 +112,30 @@ class Daemon(Server):
     """
 
     def __init__(
-        self, core: int, store_core: int, *, devices: int = 1000, profile: Path | None = None
+        self, core: int, store_core: int, *, devices: int | None = None, profile: Path | None = None
     ) -> None:
+        """Start it: with a file of settings for so many devices, or without one as `make run` does."""
         self.control = free_port()
         self._store_core = store_core
         self._state = Path(tempfile.mkdtemp(prefix="nled-bench-"))
-        port = free_port()
-        config = self._state / "nled.yaml"
-        config.write_text(
-            f"state_dir: {self._state}\n"
-            f"device: {{host: {HERE}, port: {port}}}\n"
-            f"control: {{host: {HERE}, port: {self.control}}}\n"
-            f"limits: {{devices: {devices}}}\n"
-            "log: {level: warn}\n"
-        )
         self.socket = self._state / "store" / "store.sock"
         self.store = 0
+        port = free_port()
+        environment = _environment() | {
+            "NLED_STATE_DIR": str(self._state),
+            "SERVER_HOST": HERE,
+            "SERVER_PORT": str(port),
+            "CONTROL_PORT": str(self.control),
+        }
         twistd = ["-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
         if profile is not None:
             twistd += ["--profile", str(profile), "--profiler", "cprofile", "--savestats"]
-        super().__init__([*twistd, "nled", "--config", str(config)], port, core, _environment())
+        arguments = [*twistd, "nled"]
+        if devices is not None:
+            config = self._state / "nled.yaml"
+            config.write_text(f"limits: {{devices: {devices}}}\nlog: {{level: warn}}\n")
+            arguments += ["--config", str(config)]
+        super().__init__(arguments, port, core, environment)
 
     def wait_ready(self) -> None:
         """Wait until it listens; then its store is there, and moves to the store's core."""

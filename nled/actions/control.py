@@ -50,12 +50,13 @@ class Control:
         key = ObjectKey("shared", serial)
         for _ in range(_TRIES):
             now = self.now()
-            shared = await self.buckets.read(serial, key)
-            change = commands.set_temperature(value, dict(shared.values), now, self.offset())
+            # One end of a range depends on the other, which must still be what it was when this is written.
+            shared = await self.buckets.read(serial, key) if isinstance(value, dict) else None
+            change = commands.set_temperature(
+                value, dict(shared.values) if shared else {}, now, self.offset()
+            )
             texts = {name: encode(field) for name, field in change.values.items()}
-            # The new range was checked against the stored other end, so that must still be there.
-            expect = shared.revision if isinstance(value, dict) else None
-            written = await self.buckets.write(serial, key, texts, now, expect)
+            written = await self.buckets.write(serial, key, texts, now, shared.revision if shared else None)
             if written.outcome != "conflict":
                 _log.info(
                     "{serial}: {command} {outcome} as revision {revision}.",

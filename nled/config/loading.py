@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from nled.config import checks, document, environment
+from nled.config import checks, environment
 from nled.config.schema import Config
 from nled.config.values import SECTIONS, Entry, typed
 
@@ -28,7 +28,7 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
     problems: list[str] = []
     written = [
         *environment.fallbacks(environ),
-        *(document.read(path, problems) if path is not None else ()),
+        *(_from_file(path, problems) if path is not None else ()),
         *environment.overrides(environ),
     ]
     values: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -43,6 +43,13 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
     if problems or (problems := list(checks.contradictions(config))):
         raise ConfigError("\n".join(problems))
     return replace(config, warnings=(*environment.warnings(environ), *checks.warnings(config)))
+
+
+def _from_file(path: str, problems: list[str]) -> list[Entry]:
+    # Only here: without a file there is no need of a YAML parser, nor of the memory that it takes.
+    from nled.config import document  # noqa: PLC0415
+
+    return document.read(path, problems)
 
 
 def _effective(written: list[Entry], problems: list[str]) -> list[tuple[Entry, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from attrs import frozen
 
@@ -14,6 +14,7 @@ Tier = Literal["local", "hosted"]
 # What a device says of itself; all of it informational, all of it possibly missing (a.3).
 FACTS = frozenset({"reset", "mac", "model", "software_version", "wireless_reg_domain", "backplate_model"})
 _LONGEST_FACT = 64
+_MOST_FIELDS = 50
 _MAC = re.compile("[0-9A-Fa-f]{12}")
 
 
@@ -71,13 +72,15 @@ def entry(origin: Origin, tier: Tier) -> bytes:
 def parse_form(body: bytes) -> dict[str, str]:
     """Read what a device says of itself at its entry; what is garbled is left out, never refused."""
     try:
-        form = dict(parse_qsl(body.decode("utf-8"), max_num_fields=50))
-    except ValueError:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
         return {}
+    pairs = (pair.partition("=") for pair in text.split("&", _MOST_FIELDS)[:_MOST_FIELDS])
+    form = {name: unquote_plus(value) for name, _, value in pairs if name in FACTS}
     facts = {
         name: value
         for name, value in form.items()
-        if name in FACTS and len(value) <= _LONGEST_FACT and value.isprintable()
+        if value and len(value) <= _LONGEST_FACT and value.isprintable()
     }
     if "mac" in facts and not _MAC.fullmatch(facts["mac"]):
         del facts["mac"]

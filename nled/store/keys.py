@@ -7,7 +7,7 @@ from `LUA`, so that no name is spelled twice.
 key                         type   holds                             lives
 =========================== ====== ================================= ================================
 nled:devices                zset   serial by last contact (ms)       trimmed to object_ttl
-nled:{SERIAL}:facts         hash   first, seen, bytes, model, ...    object_ttl after last contact
+nled:{SERIAL}:facts         hash   first, entry, bytes, model, ...   object_ttl after last contact
 nled:{SERIAL}:buckets       set    the device's bucket keys          object_ttl after last contact
 nled:{SERIAL}:bucket:KEY    hash   a bucket; of a home's bucket only object_ttl after last contact
                                    how far this device has come

@@ -5,7 +5,7 @@ device's slot.
 """
 
 from collections.abc import Sequence
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any, Protocol
 
 import msgspec
@@ -16,14 +16,14 @@ from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
 
-_FOLDER = files("nled.store") / "lua"
 _SHARED = ("common", "write", "home")
 
 
 def load(name: str) -> Script:
     """Load `lua/NAME.lua`."""
-    parts = [(_FOLDER / f"{each}.lua").read_text("ascii") for each in (*_SHARED, name)]
-    return Script(name, "\n".join((keys.LUA, *parts)))
+    # By pkgutil, since importlib.resources brings zip and temporary files along, and with them 1 MB.
+    parts = [get_data(__name__, f"lua/{each}.lua") or b"" for each in (*_SHARED, name)]
+    return Script(name, "\n".join((keys.LUA, *(part.decode("ascii") for part in parts))))
 
 
 class Runner(Protocol):
@@ -53,6 +53,17 @@ class Scripts:
     def __init__(self, client: Runner, limits: Limits) -> None:
         self.client = client
         self.limits = limits
+        # The part of each request that is always the same, encoded once.
+        self._same = msgspec.json.encode(
+            {
+                "ttl": limits.ttl,
+                "momentary": limits.momentary,
+                "most_devices": limits.devices,
+                "most_buckets": limits.buckets,
+                "most_bytes": limits.device_bytes,
+                "most_fields": MOST_FIELDS,
+            }
+        )
 
     async def ask(self, script: Script, serial: str, now: int, **request: object) -> Any:
         """Run a script for one device at `now` ms; returns its reply, numbers as int.
@@ -60,20 +71,8 @@ class Scripts:
         Raises:
             StoreUnavailable: the store cannot be had now.
         """
-        limits = self.limits
-        text = msgspec.json.encode(
-            {
-                "serial": serial,
-                "now": now,
-                "ttl": limits.ttl,
-                "momentary": limits.momentary,
-                "most_devices": limits.devices,
-                "most_buckets": limits.buckets,
-                "most_bytes": limits.device_bytes,
-                "most_fields": MOST_FIELDS,
-                **request,
-            }
-        )
+        request["serial"], request["now"] = serial, now
+        text = b"%b,%b" % (self._same[:-1], msgspec.json.encode(request)[1:])
         return await self.client.run(script, [keys.facts(serial)], text)
 
 

@@ -33,7 +33,7 @@ class ControlRoutes:
         router.add("/command", self.command, "POST")
         router.add("/api/register", self.claim, "POST")
 
-    async def health(self, _request: Request) -> Answer:
+    def health(self, _request: Request) -> Answer:
         """Say that the process answers."""
         return _json({"status": "ok"})
 

@@ -1,11 +1,12 @@
 """The device port beside the transport: discovery, pairing, and the small endpoints (PROTOCOL.md a, g)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 import msgspec
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.web.server import Request
 
@@ -54,17 +55,17 @@ class DeviceRoutes:
         router.add("/nest/pro_info/<code>", self.pro_info, "GET")
         router.add("/nest/weather/<path:rest>", self.weather, "GET")
 
-    async def entry(self, request: Request) -> Answer:
+    def entry(self, request: Request) -> Answer | Awaitable[Answer]:
         """Tell a device where everything is; whatever it sends, the answer is 200 (a.3)."""
         identity = identify_request(request)
         facts = parse_form(request.content.read(SMALL)) if request.content else {}
-        if identity.serial is not None and not identity.is_mac:
-            kept = self.arrivals.entered(identity.serial, facts)
-            if kept is not None:
-                await kept
-        return Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
+        answer = Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
+        if identity.serial is None or identity.is_mac:
+            return answer
+        kept = self.arrivals.entered(identity.serial, facts)
+        return answer if kept is None else _after(kept, answer)
 
-    async def info(self, request: Request) -> Answer:
+    def info(self, request: Request) -> Answer:
         """Let an installer find this server (g.4)."""
         here = local_origin(request, secure=self.secure)
         origin = self.origin or here
@@ -83,7 +84,7 @@ class DeviceRoutes:
             }
         )
 
-    async def ping(self, _request: Request) -> Answer:
+    def ping(self, _request: Request) -> Answer:
         """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
         return _json({"status": "ok", "timestamp": self.now()})
 
@@ -111,7 +112,7 @@ class DeviceRoutes:
         missing = "No entry key found for this device"
         return _json({"status": "no_key", "claimed": False, "message": missing})
 
-    async def pro_info(self, _request: Request, code: str) -> Answer:
+    def pro_info(self, _request: Request, code: str) -> Answer:
         """Give the installer's card (g.2)."""
         return _json(
             {
@@ -124,12 +125,17 @@ class DeviceRoutes:
             }
         )
 
-    async def weather(self, request: Request, rest: str) -> Answer:
+    def weather(self, request: Request, rest: str) -> Answer:
         """Answer at once that there is no weather; the device tolerates it (g.1)."""
         del rest
         if b"query" not in (request.args or {}):
             raise BadRequest("Missing query parameter")
         return _json({"error": "Weather service unavailable: no weather source is configured"}, 503)
+
+
+async def _after(kept: Deferred[None], answer: Answer) -> Answer:
+    await kept
+    return answer
 
 
 def identify_request(request: Request, path: str | None = None) -> Identity:

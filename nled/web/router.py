@@ -1,8 +1,9 @@
 """Routes: one pipeline from a request to its answer, on Klein (TRAPS.md 4.2).
 
 Every handler is an `async def handler(request, **variables)` that returns an Answer, or None when it
-has written and finished the answer itself. Klein finds handlers of paths with variables; paths without
-are looked up here first, since Klein's way costs as much as all the rest of a request.
+has written and finished the answer itself; one that never waits may return its Answer at once. Klein
+finds handlers of paths with variables; paths without are looked up here first, since Klein's way costs
+as much as all the rest of a request.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,7 +37,7 @@ class Answer:
     headers: Head = ()
 
 
-Handler = Callable[..., Awaitable[Answer | None]]
+Handler = Callable[..., Awaitable[Answer | None] | Answer]
 Describe = Callable[[Problem], Answer]
 
 
@@ -71,7 +72,7 @@ class Router:
                 by_method[b"HEAD"] = handler
 
         # Klein and werkzeug name routes by function, and one handler may serve several paths.
-        def route(request: Request, **variables: str) -> Deferred[None]:
+        def route(request: Request, **variables: str) -> Deferred[None] | None:
             return self.respond(request, handler, variables)
 
         self._klein.route(path, methods=list(methods), endpoint=f"{methods} {path}")(route)
@@ -94,11 +95,19 @@ class Router:
             raise MethodNotAllowed(valid_methods=[each.decode() for each in by_method])
         return handler
 
-    def respond(self, request: Request, handler: Handler, variables: dict[str, str]) -> Deferred[None]:
+    def respond(self, request: Request, handler: Handler, variables: dict[str, str]) -> Deferred[None] | None:
         """Run a handler and send what it returns or raises; ends quietly when the client has gone."""
-        answering = Deferred.fromCoroutine(self._answer(request, handler, variables))
+        try:
+            answer = handler(request, **variables)
+        except Exception:  # noqa: BLE001 - as in _finish
+            self.fail(request, Failure())
+            return None
+        if isinstance(answer, Answer):
+            send(request, answer)
+            return None
+        answering = Deferred.fromCoroutine(self._finish(request, answer))
         if not answering.called:
-            # The client's going cancels the handler, as Klein would; it may never fire on HTTP/1.1 reuse.
+            # The client's going cancels the handler, as Klein would.
             request.notifyFinish().addErrback(lambda _: answering.cancel())
         return answering
 
@@ -113,9 +122,9 @@ class Router:
         else:
             send(request, self.describe(problem))
 
-    async def _answer(self, request: Request, handler: Handler, variables: dict[str, str]) -> None:
+    async def _finish(self, request: Request, answering: Awaitable[Answer | None]) -> None:
         try:
-            answer = await handler(request, **variables)
+            answer = await answering
             if answer is not None:
                 send(request, answer)
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it

@@ -4,7 +4,8 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from tests.live.support import SERIAL, Answer, serial_of, shared_daemon
+from tests.live.support import serial_of, shared_daemon
+from tests.live.wire import SERIAL, Answer
 
 # What is asked for, by its paths: as they are written, without /nest, with a version, and by its first name.
 ENTRY = ("/nest/entry", "/entry")

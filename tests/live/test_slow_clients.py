@@ -7,7 +7,8 @@ import time
 
 from twisted.trial.unittest import TestCase
 
-from tests.live.support import Answer, LiveDaemon, Wire, request, serial_of, shared_daemon, wait_until
+from tests.live.support import LiveDaemon, serial_of, shared_daemon, wait_until
+from tests.live.wire import Answer, Wire, request
 
 # Generous for a machine that does other things too; whoever waits for a slow client would wait for ever.
 PROMPT = 2.0

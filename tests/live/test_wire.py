@@ -8,7 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.live.support import LiveDaemon, Wire, request, serial_of, shared_daemon
+from tests.live.support import LiveDaemon, serial_of, shared_daemon
+from tests.live.wire import Wire, request
 
 TERMINATOR = b"0\r\n\r\n"
 ESTABLISHED, KEEP_ALIVE = "01", "02"

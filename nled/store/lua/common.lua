@@ -77,16 +77,15 @@ end
 
 -- Note that the device was heard of, and let its keys live on. False when the house is full.
 local function contact()
-  if not redis.call('ZSCORE', DEVICES, serial) then
+  if redis.call('ZADD', DEVICES, 'XX', 'CH', now, serial) == 0 and not redis.call('ZSCORE', DEVICES, serial) then
     if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
       redis.call('ZREMRANGEBYSCORE', DEVICES, '-inf', now - request.ttl)
       if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
     end
+    redis.call('ZADD', DEVICES, now, serial)
     redis.call('HSETNX', facts, 'first', now)
     notice(serial, 'device.' .. serial, 0, 0, 'met')
   end
-  redis.call('ZADD', DEVICES, now, serial)
-  redis.call('HSET', facts, 'seen', now)
   -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
   if redis.call('PTTL', facts) < request.ttl * 0.99 then
     redis.call('PEXPIRE', facts, request.ttl)

@@ -80,6 +80,7 @@ end
 -- Mint the next revision and timestamp, and store: set and drop are hash fields and values.
 local function commit(w, content, view, set, drop, grown)
   local revision, timestamp, claimed = numbers(content, 'r', 't', 'c')
+  local new = revision == 0
   revision, timestamp = revision + 1, math.max(now, timestamp + 1, claimed + 1)
   if w.origin == 'server' then
     for _, v in ipairs(w.values) do
@@ -90,19 +91,23 @@ local function commit(w, content, view, set, drop, grown)
   end
   if #drop > 0 then redis.call('HDEL', content, unpack(drop)) end
   redis.call('HSET', content, 'r', revision, 't', timestamp, unpack(set))
-  redis.call('SADD', index, w.key)
-  redis.call('PEXPIRE', index, request.ttl)
   if content == view then
-    redis.call('HINCRBY', facts, 'bytes', grown)
-    redis.call('PEXPIRE', content, request.ttl)
+    if grown ~= 0 then redis.call('HINCRBY', facts, 'bytes', grown) end
+    -- From then on it lives on with the device's other keys, by contact.
+    if new then
+      redis.call('SADD', index, w.key)
+      redis.call('PEXPIRE', index, request.ttl)
+      redis.call('PEXPIRE', content, request.ttl)
+    end
   end
   publish(w.key, revision, timestamp, w.origin)
   return revision, timestamp
 end
 
 local function too_much(w, view, grown)
-  if redis.call('EXISTS', view) == 0 and redis.call('SCARD', index) >= request.most_buckets then return true end
-  if redis.call('HLEN', view) + #w.values > 4 * request.most_fields then return true end
+  local fields = redis.call('HLEN', view)
+  if fields == 0 and redis.call('SCARD', index) >= request.most_buckets then return true end
+  if fields + #w.values > 4 * request.most_fields then return true end
   return grown > 0 and numbers(facts, 'bytes') + grown > request.most_bytes
 end
 
