@@ -2,7 +2,6 @@
 
 import msgspec
 from attrs import frozen
-from twisted.web.server import Request
 
 from nled.actions.control import Control
 from nled.actions.pairing import Desk
@@ -10,6 +9,7 @@ from nled.domain.errors import BadRequest
 from nled.domain.serials import sanitize
 from nled.web.errors import Problem
 from nled.web.router import Answer, Router, read_json
+from nled.web.site import BoundedRequest
 
 MOST_BODY = 64 * 1024
 
@@ -33,11 +33,11 @@ class ControlRoutes:
         router.add("/command", self.command, "POST")
         router.add("/api/register", self.claim, "POST")
 
-    def health(self, _request: Request) -> Answer:
+    def health(self, _request: BoundedRequest) -> Answer:
         """Say that the process answers."""
         return _json({"status": "ok"})
 
-    async def command(self, request: Request) -> Answer:
+    async def command(self, request: BoundedRequest) -> Answer:
         """Carry out `{"serial", "command", "value"}`."""
         body = _object(request)
         serial = sanitize(_text(body, "serial", "Serial required"))
@@ -48,7 +48,7 @@ class ControlRoutes:
         written = {"object_key": done.receipt.key, "values": done.values}
         return _json({"success": True, "data": written})
 
-    async def claim(self, request: Request) -> Answer:
+    async def claim(self, request: BoundedRequest) -> Answer:
         """Claim the device that shows `{"code"}` for `{"userId"}`."""
         body = _object(request)
         if not body.get("code") or not body.get("userId"):
@@ -64,7 +64,7 @@ class ControlRoutes:
         return _json({"success": True, "serial": serial, "message": told})
 
 
-def _object(request: Request) -> dict[str, object]:
+def _object(request: BoundedRequest) -> dict[str, object]:
     body = read_json(request, MOST_BODY)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")

@@ -8,7 +8,6 @@ from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.web.server import Request
 
 from nled.actions.pairing import Arrivals, Desk
 from nled.domain.entry import SERVER_VERSION, Origin, Tier, entry, parse_form
@@ -17,6 +16,7 @@ from nled.domain.pairing import Claim
 from nled.domain.serials import Identity, identify
 from nled.store.client import StoreUnavailable
 from nled.web.router import Answer, Router
+from nled.web.site import BoundedRequest
 
 SMALL = 16 * 1024
 # The installer of the firmware looks for a server of this name (g.4).
@@ -55,7 +55,7 @@ class DeviceRoutes:
         router.add("/nest/pro_info/<code>", self.pro_info, "GET")
         router.add("/nest/weather/<path:rest>", self.weather, "GET")
 
-    def entry(self, request: Request) -> Answer | Awaitable[Answer]:
+    def entry(self, request: BoundedRequest) -> Answer | Awaitable[Answer]:
         """Tell a device where everything is; whatever it sends, the answer is 200 (a.3)."""
         identity = identify_request(request)
         facts = parse_form(request.content.read(SMALL)) if request.content else {}
@@ -65,7 +65,7 @@ class DeviceRoutes:
         kept = self.arrivals.entered(identity.serial, facts)
         return answer if kept is None else _after(kept, answer)
 
-    def info(self, request: Request) -> Answer:
+    def info(self, request: BoundedRequest) -> Answer:
         """Let an installer find this server (g.4)."""
         here = local_origin(request, secure=self.secure)
         origin = self.origin or here
@@ -84,11 +84,11 @@ class DeviceRoutes:
             }
         )
 
-    def ping(self, _request: Request) -> Answer:
+    def ping(self, _request: BoundedRequest) -> Answer:
         """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
         return _json({"status": "ok", "timestamp": self.now()})
 
-    async def passphrase(self, request: Request) -> Answer:
+    async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
         try:
             serial = await self.desk.resolve(identify_request(request))
@@ -97,7 +97,7 @@ class DeviceRoutes:
             return _json({"error": "Entry key service unavailable"}, 503)
         return Answer(b'{"value":"%s","expires":%d}' % (key.code.encode(), key.expires))
 
-    async def status(self, request: Request) -> Answer:
+    async def status(self, request: BoundedRequest) -> Answer:
         """Tell whether the code was claimed (spec/passphrase.txt)."""
         try:
             serial = await self.desk.resolve(identify_request(request))
@@ -112,7 +112,7 @@ class DeviceRoutes:
         missing = "No entry key found for this device"
         return _json({"status": "no_key", "claimed": False, "message": missing})
 
-    def pro_info(self, _request: Request, code: str) -> Answer:
+    def pro_info(self, _request: BoundedRequest, code: str) -> Answer:
         """Give the installer's card (g.2)."""
         return _json(
             {
@@ -125,7 +125,7 @@ class DeviceRoutes:
             }
         )
 
-    def weather(self, request: Request, rest: str) -> Answer:
+    def weather(self, request: BoundedRequest, rest: str) -> Answer:
         """Answer at once that there is no weather; the device tolerates it (g.1)."""
         del rest
         if b"query" not in (request.args or {}):
@@ -138,7 +138,7 @@ async def _after(kept: Deferred[None], answer: Answer) -> Answer:
     return answer
 
 
-def identify_request(request: Request, path: str | None = None) -> Identity:
+def identify_request(request: BoundedRequest, path: str | None = None) -> Identity:
     """Find out who sends a request; `path` is a serial in its path."""
 
     def header(name: str) -> str | None:
@@ -150,7 +150,7 @@ def identify_request(request: Request, path: str | None = None) -> Identity:
     return identify(header, query[0].decode("utf-8", "replace") if query else None, path)
 
 
-def local_origin(request: Request, *, secure: bool) -> Origin:
+def local_origin(request: BoundedRequest, *, secure: bool) -> Origin:
     """Make an origin of the local address and port on which this connection came in."""
     host = request.getHost()
     assert isinstance(host, IPv4Address | IPv6Address)

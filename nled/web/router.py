@@ -7,7 +7,7 @@ as much as all the rest of a request.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from attrs import frozen
@@ -16,15 +16,13 @@ from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import MethodNotAllowed
 
 from nled.domain.errors import BadRequest
 from nled.web.errors import Problem, TooLarge, problem_of
+from nled.web.site import BoundedRequest, Head
 
-JSON = b"application/json"
-# Names and values of headers.
-Head = tuple[tuple[bytes, bytes], ...]
 _log = Logger()
 
 
@@ -60,7 +58,7 @@ class Router:
         self._klein = Klein()
         self._exact: dict[str, dict[bytes, Handler]] = {}
         # Whatever Klein's own matching refuses is answered by the same table.
-        self._klein.handle_errors(Exception)(self._klein_failed)
+        self._klein.handle_errors(Exception)(self.fail)
 
     def add(self, path: str, handler: Handler, *methods: str) -> None:
         """Send requests for a path, werkzeug's `<variables>` allowed, to a handler."""
@@ -72,7 +70,7 @@ class Router:
                 by_method[b"HEAD"] = handler
 
         # Klein and werkzeug name routes by function, and one handler may serve several paths.
-        def route(request: Request, **variables: str) -> Deferred[None] | None:
+        def route(request: BoundedRequest, **variables: str) -> Deferred[None] | None:
             return self.respond(request, handler, variables)
 
         self._klein.route(path, methods=list(methods), endpoint=f"{methods} {path}")(route)
@@ -95,7 +93,9 @@ class Router:
             raise MethodNotAllowed(valid_methods=[each.decode() for each in by_method])
         return handler
 
-    def respond(self, request: Request, handler: Handler, variables: dict[str, str]) -> Deferred[None] | None:
+    def respond(
+        self, request: BoundedRequest, handler: Handler, variables: dict[str, str]
+    ) -> Deferred[None] | None:
         """Run a handler and send what it returns or raises; ends quietly when the client has gone."""
         try:
             answer = handler(request, **variables)
@@ -103,7 +103,7 @@ class Router:
             self.fail(request, Failure())
             return None
         if isinstance(answer, Answer):
-            send(request, answer)
+            self._send(request, answer)
             return None
         answering = Deferred.fromCoroutine(self._finish(request, answer))
         if not answering.called:
@@ -111,30 +111,27 @@ class Router:
             request.notifyFinish().addErrback(lambda _: answering.cancel())
         return answering
 
-    def fail(self, request: Request, failure: Failure) -> None:
+    def fail(self, request: Any, failure: Failure) -> None:
         """Answer a failure, or drop the connection when the answer has begun."""
         if request._disconnected or failure.check(CancelledError):  # noqa: SLF001 - no public twin
             return
         problem = problem_of(failure)
         if request.startedWriting:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
-            cast("Any", request.transport).abortConnection()
+            request.transport.abortConnection()
         else:
-            send(request, self.describe(problem))
+            self._send(request, self.describe(problem))
 
-    async def _finish(self, request: Request, answering: Awaitable[Answer | None]) -> None:
+    def _send(self, request: BoundedRequest, answer: Answer) -> None:
+        request.reply(answer.status, answer.headers, answer.body)
+
+    async def _finish(self, request: BoundedRequest, answering: Awaitable[Answer | None]) -> None:
         try:
             answer = await answering
             if answer is not None:
-                send(request, answer)
+                self._send(request, answer)
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
             self.fail(request, Failure())
-
-    def _klein_failed(self, request: Any, failure: Failure) -> bytes:
-        # Only matching fails here, handlers have had their errors answered; Klein writes and finishes.
-        answer = self.describe(problem_of(failure))
-        prepare(request, answer)
-        return answer.body
 
 
 class _Resource(KleinResource):
@@ -159,24 +156,7 @@ class _Resource(KleinResource):
         return NOT_DONE_YET
 
 
-def prepare(request: Request, answer: Answer) -> None:
-    """Set status and headers of a whole answer."""
-    request.setResponseCode(answer.status)
-    headers = request.responseHeaders
-    headers.setRawHeaders(b"Content-Type", [JSON])
-    headers.setRawHeaders(b"Content-Length", [b"%d" % len(answer.body)])
-    for name, value in answer.headers:
-        headers.setRawHeaders(name, [value])
-
-
-def send(request: Request, answer: Answer) -> None:
-    """Send a whole answer and finish."""
-    prepare(request, answer)
-    request.write(answer.body)
-    request.finish()
-
-
-def read_json(request: Request, most: int) -> object:
+def read_json(request: BoundedRequest, most: int) -> object:
     """Read a JSON body of at most `most` bytes.
 
     Raises:
@@ -191,7 +171,7 @@ def read_json(request: Request, most: int) -> object:
         raise BadRequest(f"Invalid JSON: {error}") from None
 
 
-def read_body(request: Request, most: int) -> bytes:
+def read_body(request: BoundedRequest, most: int) -> bytes:
     """Read a body of at most `most` bytes; raises TooLarge."""
     # One byte more than allowed is enough to know.
     assert request.content is not None

@@ -18,18 +18,8 @@ from twisted.web.server import Request, Site
 # Seconds a connection may rest between requests, and a request may take from first byte to last.
 PATIENCE = 75
 
-# As PROTOCOL.md writes them; Twisted would send X-Nl-...
-_EXACT = {
-    name.title().encode(): name.encode()
-    for name in (
-        "X-nl-service-timestamp",
-        "X-nl-suspend-time-max",
-        "X-nl-defer-device-window",
-        "X-nl-disable-defer-window",
-    )
-}
-
-
+# Names and values of headers.
+Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
 
 
@@ -45,8 +35,6 @@ class BoundedRequest(Request):
     """A request whose body may not grow beyond what its site takes."""
 
     channel: Any
-    # An answer without a type of its own is one we forgot, and no page.
-    defaultContentType = b"application/json"
     _refused = False
     _length = 0
 
@@ -79,14 +67,48 @@ class BoundedRequest(Request):
     def process(self) -> None:
         """Hand the request to the site's root, which is a leaf.
 
-        Twisted's own way splits the path for a tree of resources, and formats the time, for each request.
+        Twisted's own way splits the path for a tree of resources, for each request.
         """
         self.site: Any = self.channel.site
-        self.responseHeaders.setRawHeaders(b"Date", [self.site.date()])
         try:
             self.render(self.site.resource)
         except BaseException:  # noqa: BLE001 - as Twisted has it; the router lets nothing through
             self.processingFailed(Failure())
+
+    def begin(self, status: int, head: Head, length: int | None = None) -> None:
+        """Write the head of a JSON answer, with the names of headers exactly as they are given.
+
+        Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand (TRAPS.md T-W14). Without
+        a `length` the body follows by `write`, each call one chunk.
+        """
+        self.setResponseCode(status)
+        self.startedWriting = 1
+        lines = [
+            b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: application/json\r\n"
+            % (status, self.code_message, self.site.date())
+        ]
+        if length is not None:
+            lines.append(b"Content-Length: %d\r\n" % length)
+        elif self.clientproto == b"HTTP/1.1":
+            self.chunked = 1
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        if not self.channel.persistent:
+            lines.append(b"Connection: close\r\n")
+        lines.extend(b"%b: %b\r\n" % line for line in head)
+        lines.append(b"\r\n")
+        self.channel.write(b"".join(lines))
+
+    def reply(self, status: int, head: Head, body: bytes) -> None:
+        """Send a whole JSON answer and finish."""
+        self.begin(status, head, len(body))
+        if self.method != b"HEAD":
+            self.channel.write(body)
+        self.finish()
+
+    def finish(self) -> None:
+        """Finish; a second time does nothing, since Klein finishes what failed to match once more."""
+        if not self.finished:
+            super().finish()
 
     def travel_light(self) -> None:
         """Let go of the question, and of the head once it is written: thousands are held for minutes."""
@@ -131,8 +153,12 @@ class Channel(HTTPChannel):
         if self._idle:
             self._idle = False
             self.resetTimeout()
-        # Past HTTPChannel's own, which is only that reset.
-        super(HTTPChannel, self).dataReceived(data)
+        try:
+            # Past HTTPChannel's own, which is only that reset.
+            super(HTTPChannel, self).dataReceived(data)
+        except ValueError:
+            # A Content-Length of more digits than int() takes.
+            self._respondToBadRequestAndDisconnect()
 
     def requestDone(self, request: Request) -> None:
         """Wait for the next request of this connection."""
@@ -142,25 +168,6 @@ class Channel(HTTPChannel):
             # Twisted pauses only if the room for answers runs out between two requests, which it never
             # does: answers that nobody reads would pile up.
             self._networkProducer.pauseProducing()
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Write the head, header names as the protocol has them."""
-        lines = [b"%s %s %s\r\n" % (version, code, reason)]
-        for name, values in headers.getAllRawHeaders():
-            exact = _EXACT.get(name, name)
-            lines.extend(b"%s: %s\r\n" % (exact, value) for value in values)
-        lines.append(b"\r\n")
-        self.transport.write(b"".join(lines))
-
-    def headerReceived(self, line: bytes) -> bool:
-        """Take one header line; returns whether it is valid."""
-        try:
-            valid: bool = super().headerReceived(line)
-        except ValueError:
-            # A length of more digits than int() takes.
-            self._respondToBadRequestAndDisconnect()
-            return False
-        return valid
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say why, instead of only closing."""

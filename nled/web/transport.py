@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
-from twisted.web.server import Request
 
 from nled.actions.pairing import Desk
 from nled.actions.transport import Poll, Transport
@@ -12,8 +11,8 @@ from nled.domain.pairing import Tier
 from nled.domain.requests import parse_put, parse_subscribe, session_of
 from nled.domain.wire import EMPTY, Update, document
 from nled.web.device import identify_request
-from nled.web.router import JSON, Answer, Head, Router, read_json
-from nled.web.site import BoundedRequest
+from nled.web.router import Answer, Router, read_json
+from nled.web.site import BoundedRequest, Head
 
 # A temperature on its way: the device is to acknowledge without its usual delay (a.10).
 _URGENT = frozenset(
@@ -70,14 +69,14 @@ class TransportRoutes:
             poll.close()
         return None
 
-    async def _open(self, request: Request) -> tuple[Poll, bool]:
+    async def _open(self, request: BoundedRequest) -> tuple[Poll, bool]:
         # Apart from the holding, so that the body and what was made of it are not held too.
         body = read_json(request, self.most_body)
         serial, _ = await self.desk.admit(identify_request(request), session_of(body))
         asked = parse_subscribe(body, serial, self.now())
         return await self.transport.subscribe(serial, asked), asked.chunked
 
-    async def put(self, request: Request) -> Answer:
+    async def put(self, request: BoundedRequest) -> Answer:
         """Store what a device reports, and answer with receipts."""
         body = read_json(request, self.most_body)
         serial, tier = await self.desk.admit(identify_request(request), session_of(body))
@@ -87,7 +86,7 @@ class TransportRoutes:
             return Answer(EMPTY, headers=self._headers())
         return Answer(document(await self.transport.put(serial, puts)), headers=self._headers())
 
-    async def metadata(self, request: Request, rest: str) -> Answer:
+    async def metadata(self, request: BoundedRequest, rest: str) -> Answer:
         """List where a device's buckets stand, so that it knows which to list itself (a.6)."""
         _, _, name = f"/{rest}".rpartition("/device/")
         identity = identify_request(request, name.removeprefix("device.") or None)
@@ -96,7 +95,7 @@ class TransportRoutes:
         serial, _ = await self.desk.admit(identity)
         return Answer(document(await self.transport.metadata(serial)), headers=self._headers())
 
-    async def unknown(self, _request: Request, rest: str) -> Answer:
+    async def unknown(self, _request: BoundedRequest, rest: str) -> Answer:
         """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
         raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")
 
@@ -113,12 +112,11 @@ class TransportRoutes:
 
 async def _hold(request: BoundedRequest, poll: Poll, headers: Head) -> None:
     """Write the head at once, then a chunk for each thing that becomes newer, then the final chunk."""
-    request.responseHeaders.setRawHeaders(b"Content-Type", [JSON])
-    for name, value in headers:
-        request.responseHeaders.setRawHeaders(name, [value])
     # The head alone is what lets the device sleep. Each chunk is one document in one write (a.7.4).
-    request.write(document(poll.updates) if poll.updates else b"")
-    if not poll.updates:
+    request.begin(200, headers)
+    if poll.updates:
+        request.write(document(poll.updates))
+    else:
         request.travel_light()
         while updates := await poll.next():
             request.write(document(updates))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from attrs import frozen
-from twisted.web.server import Request
 
 from nled.actions.pairing import Desk
 from nled.actions.uploads import Uploads
@@ -11,6 +10,7 @@ from nled.domain.errors import Refused
 from nled.domain.pairing import Tier
 from nled.web.device import identify_request
 from nled.web.router import Answer, Router, read_body
+from nled.web.site import BoundedRequest
 
 _OK = Answer(b'{"status":"ok"}')
 
@@ -33,7 +33,7 @@ class UploadRoutes:
         """Add the route."""
         router.add("/nest/upload", self.upload, "POST")
 
-    async def upload(self, request: Request) -> Answer:
+    async def upload(self, request: BoundedRequest) -> Answer:
         """Take a log; whether it is kept is no concern of the device."""
         serial, tier = await self.desk.admit(identify_request(request))
         if tier is Tier.PENDING:
