@@ -15,6 +15,7 @@ _BASE = "/nest/transport"
 _LEGACY = re.compile(r"/(entry|ping|passphrase|weather|upload|pro_info|transport|czfe)(?=/|$)")
 # What is remembered of paths must not grow with what strangers write into them.
 _LONGEST = 1024
+_ABSOLUTE = re.compile(rb"https?://[^/]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _VERSIONED = re.compile(rf"{_BASE}(?:/[^/]+)?/(subscribe|put)")
 
@@ -52,7 +53,8 @@ def _fold(raw: bytes) -> str:
     if len(raw) > _LONGEST:
         raise BadRequest(f"The path may have at most {_LONGEST} bytes.")
     try:
-        path = unquote_to_bytes(raw).decode("utf-8")
+        # A proxy may send the whole URL (RFC 9112, 3.2.2).
+        path = unquote_to_bytes(_ABSOLUTE.sub(b"", raw, count=1) if raw[:1] != b"/" else raw).decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequest("The path is not UTF-8.") from None
     if _CONTROL.search(path):

@@ -18,6 +18,9 @@ from twisted.web.server import Request, Site
 # Seconds a connection may rest between requests, and a request may take from first byte to last.
 PATIENCE = 75
 
+# Bytes of bodies that are under way on all connections of a site; a storm of thermostats takes 10 MB.
+MOST_IN_BODIES = 64 * 1024 * 1024
+
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
@@ -32,33 +35,39 @@ def _refusal(status: bytes, sentence: bytes) -> bytes:
 
 
 class BoundedRequest(Request):
-    """A request whose body may not grow beyond what its site takes."""
+    """A request whose body may not grow beyond what its site takes, alone or with all others."""
 
     channel: Any
-    _refused = False
+    refused = False
     _length = 0
 
     def gotLength(self, length: int | None) -> None:
         """Refuse a body by its declared length, before any of it is kept."""
         # Bounded as it is, the body stays in memory: a temporary file could find the disk full.
         super().gotLength(0)
-        if length and length > self.channel.site.most_body:
-            self._refuse()
+        self._bound(length or 0)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body; a body sent in chunks declares no length, so count."""
+        if self.refused:
+            return
         self._length += len(data)
-        if not self._refused and self._length > self.channel.site.most_body:
-            self._refuse()
-        if not self._refused:
+        self.channel.site.in_bodies += len(data)
+        self._bound(self._length)
+        if not self.refused:
             super().handleContentChunk(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Handle the request, unless its answer has gone out already."""
-        if self._refused:
+        if self.refused:
             self.channel.loseConnection()
         else:
             super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Forget the body with the connection."""
+        self._forget_body()
+        super().connectionLost(reason)
 
     def getRequestHostname(self) -> bytes:
         """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
@@ -108,10 +117,12 @@ class BoundedRequest(Request):
     def finish(self) -> None:
         """Finish; a second time does nothing, since Klein finishes what failed to match once more."""
         if not self.finished:
+            self._forget_body()
             super().finish()
 
     def travel_light(self) -> None:
         """Let go of the question, and of the head once it is written: thousands are held for minutes."""
+        self._forget_body()
         if self.content is not None:
             self.content.close()
             self.content = None
@@ -121,14 +132,25 @@ class BoundedRequest(Request):
         # A dict keeps the room of what was taken out of it, and a copy does too.
         self.__dict__ = dict(list(self.__dict__.items()))
 
-    def _refuse(self) -> None:
+    def _bound(self, length: int) -> None:
+        site = self.channel.site
+        if length > site.most_body:
+            self._refuse(
+                b"413 Request Entity Too Large", b"The body may have at most %d bytes." % site.most_body
+            )
+        elif site.in_bodies > MOST_IN_BODIES:
+            self._refuse(b"503 Service Unavailable", b"Too many bodies are under way; try again later.")
+
+    def _refuse(self, status: bytes, sentence: bytes) -> None:
         # The answer must not be lost to a reset of the connection, so what still comes is read and
         # dropped, for as long as the clock of the request runs.
-        self._refused = True
-        most = self.channel.site.most_body
-        self.channel.transport.write(
-            _refusal(b"413 Request Entity Too Large", b"The body may have at most %d bytes." % most)
-        )
+        self.refused = True
+        self._forget_body()
+        self.channel.transport.write(_refusal(status, sentence))
+
+    def _forget_body(self) -> None:
+        self.channel.site.in_bodies -= self._length
+        self._length = 0
 
 
 class Channel(HTTPChannel):
@@ -174,6 +196,10 @@ class Channel(HTTPChannel):
         del line
         self._respondToBadRequestAndDisconnect()
 
+    def _send100Continue(self) -> None:
+        if not self.requests[-1].refused:
+            super()._send100Continue()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.transport.write(_refusal(b"400 Bad Request", b"The request is not valid HTTP/1.1."))
         self.loseConnection()
@@ -211,6 +237,7 @@ class BoundedSite(Site):
         self.most_connections = most_connections
         self.access_log = access_log
         self.connections = 0
+        self.in_bodies = 0
         self._date = (0, b"")
 
     def date(self) -> bytes:

@@ -9,7 +9,7 @@ from twisted.web.server import Request
 
 from nled.web.paths import control_path, device_path
 from nled.web.router import Answer, Router, read_body
-from nled.web.site import PATIENCE, BoundedSite
+from nled.web.site import MOST_IN_BODIES, PATIENCE, BoundedSite
 
 
 class Transport(StringTransport):
@@ -138,6 +138,27 @@ class Bounds(SiteTestCase):
         self.assertEqual(self.ask(b"0\r\n\r\n"), b"")
         self.assertTrue(self.transport.disconnecting)
 
+    def test_all_bodies_together(self) -> None:
+        self.site.in_bodies = MOST_IN_BODIES - 2
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        self.assertEqual(self.ask(head + b"x"), b"")
+        other, transport = self.connect()
+        other.dataReceived(head + b"xy")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 503"))
+        self.assertIn(b'{"error":"', transport.value())
+        other.connectionLost()
+        self.assertTrue(self.ask(b"y").endswith(b"xy"))
+        self.ask(head + b"x")
+        self.channel.connectionLost()
+        self.assertEqual(self.site.in_bodies, MOST_IN_BODIES - 2)
+
+    def test_one_that_asks_before_it_sends_too_much(self) -> None:
+        answer = self.ask(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n"
+        )
+        self.assertTrue(answer.startswith(b"HTTP/1.1 413"))
+        self.assertNotIn(b"100 Continue", answer)
+
     def test_a_request_has_one_clock_whatever_trickles(self) -> None:
         for piece in (b"POST /echo HT", b"TP/1.1\r\nHost: x\r\n", b"Content-Length: 5\r\n\r\n", b"h"):
             self.channel.dataReceived(piece)
@@ -181,6 +202,9 @@ class Paths(SynchronousTestCase):
             b"/entryway": "/entryway",
             b"/nest/transport/a/b/put": "/nest/transport/a/b/put",
             b"/info/": "/info",
+            b"http://nled.lan:8000/entry": "/nest/entry",
+            b"https://nled.lan": "/",
+            b"/http://x/entry": "/http:/x/entry",
             b"/": "/",
             b"": "/",
         }
