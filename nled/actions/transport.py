@@ -37,12 +37,15 @@ class Poll:
     async def next(self) -> tuple[Update, ...]:
         """Wait for the next chunk's worth of updates; empty when the answer is to end."""
         while True:
-            wake = await self._ticket.wait(RETRY if self._missed else BATCH_WINDOW if self._sent else None)
+            wake = await self._ticket.wait(BATCH_WINDOW if self._sent else RETRY if self._missed else None)
             if wake in (Wake.DEADLINE, Wake.ENDED) or (wake is Wake.QUIET and not self._missed):
                 return ()
             try:
                 updates = await self._transport.reread(self._serial, self._claims)
             except StoreUnavailable:
+                if self._sent:
+                    # The device waits for the end of what it got; it will ask for the rest itself.
+                    return ()
                 self._missed = True
                 continue
             self._missed = False

@@ -1,0 +1,158 @@
+"""The use cases of the transport, on a clock and a store of the test's own."""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from nled.actions.transport import BATCH_WINDOW, RETRY, Poll, Transport
+from nled.domain.buckets import ObjectKey
+from nled.domain.requests import Listed, Put, Subscribe
+from nled.domain.wire import Receipt, Update
+from nled.hub import Hub
+from nled.store.buckets import Opened, Written
+from nled.store.client import StoreUnavailable
+
+SERIAL = "02AA01AC33140F61"
+KEY = f"shared.{SERIAL}"
+HOLD = 290
+
+
+def update(timestamp: int) -> Update:
+    return Update(Receipt(1, timestamp, KEY), {"target_temperature": "21"})
+
+
+class Store:
+    """Answers what the test put into `newer`, at once or when it is told to."""
+
+    def __init__(self) -> None:
+        self.opening: Deferred[Opened] = Deferred()
+        self.newer: tuple[Update, ...] | StoreUnavailable = ()
+        self.claims: list[dict[str, int]] = []
+
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int) -> Opened:
+        return await self.opening
+
+    async def reread(self, serial: str, claims: dict[str, int], now: int) -> tuple[Update, ...]:
+        self.claims.append(dict(claims))
+        if isinstance(self.newer, StoreUnavailable):
+            raise self.newer
+        return self.newer
+
+    async def put(self, serial: str, puts: Sequence[Put], now: int) -> list[Written]:
+        return [Written("stored", Receipt(7, 8, str(put.key))) for put in puts]
+
+
+class TransportTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.hub = Hub(self.clock, HOLD, 10)
+        self.store = Store()
+        self.transport = Transport(self.store, self.hub, lambda: 0)
+
+    def subscribe(self) -> Deferred[Poll]:
+        listed = (Listed(ObjectKey("shared", SERIAL), 5, {}),)
+        return Deferred.fromCoroutine(
+            self.transport.subscribe(SERIAL, Subscribe(chunked=True, session=None, listed=listed))
+        )
+
+    def held(self) -> Poll:
+        self.store.opening.callback(Opened((), (("user.ann", 3),)))
+        return self.successResultOf(self.subscribe())
+
+    def next(self, poll: Poll) -> Deferred[tuple[Update, ...]]:
+        return Deferred.fromCoroutine(poll.next())
+
+
+class Polls(TransportTestCase):
+    def test_a_change_while_the_store_is_read_is_not_lost(self) -> None:
+        subscribing = self.subscribe()
+        self.hub.changed(SERIAL)
+        self.store.opening.callback(Opened((), ()))
+        self.store.newer = (update(9),)
+        self.assertEqual(self.successResultOf(self.next(self.successResultOf(subscribing))), (update(9),))
+
+    def test_a_store_that_fails_leaves_no_ticket(self) -> None:
+        subscribing = self.subscribe()
+        self.store.opening.errback(StoreUnavailable("away"))
+        self.failureResultOf(subscribing, StoreUnavailable)
+        self.assertEqual(len(self.hub), 0)
+
+    def test_nor_does_a_device_that_goes_meanwhile(self) -> None:
+        subscribing = self.subscribe()
+        subscribing.cancel()
+        self.failureResultOf(subscribing)
+        self.assertEqual(len(self.hub), 0)
+
+    def test_each_chunk_is_what_the_ones_before_it_lacked(self) -> None:
+        poll = self.held()
+        first = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.successResultOf(first)
+        second = self.next(poll)
+        self.hub.changed(SERIAL)
+        self.successResultOf(second)
+        self.assertEqual(self.store.claims, [{KEY: 5, "user.ann": 3}, {KEY: 9, "user.ann": 3}])
+
+    def test_the_answer_ends_after_a_quiet_while(self) -> None:
+        poll = self.held()
+        first = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.successResultOf(first)
+        second = self.next(poll)
+        self.clock.advance(BATCH_WINDOW - 0.1)
+        self.assertNoResult(second)
+        self.clock.advance(0.2)
+        self.assertEqual(self.successResultOf(second), ())
+
+    def test_a_change_that_is_nothing_to_this_device_does_not_wake_it(self) -> None:
+        waiting = self.next(self.held())
+        self.hub.changed(SERIAL)
+        self.clock.advance(HOLD - 1)
+        self.assertNoResult(waiting)
+        self.clock.advance(1)
+        self.assertEqual(self.successResultOf(waiting), ())
+
+    def test_a_change_that_could_not_be_read_is_tried_again(self) -> None:
+        waiting = self.next(self.held())
+        self.store.newer = StoreUnavailable("away")
+        self.hub.changed(SERIAL)
+        self.clock.advance(RETRY)
+        self.assertNoResult(waiting)
+        self.store.newer = (update(9),)
+        self.clock.advance(RETRY)
+        self.assertEqual(self.successResultOf(waiting), (update(9),))
+
+    def test_a_poll_that_cannot_read_still_ends(self) -> None:
+        waiting = self.next(self.held())
+        self.store.newer = StoreUnavailable("away")
+        self.hub.changed(SERIAL)
+        self.clock.pump([RETRY] * (HOLD // int(RETRY) + 1))
+        self.assertEqual(self.successResultOf(waiting), ())
+
+    def test_a_store_away_behind_a_chunk_ends_the_answer(self) -> None:
+        poll = self.held()
+        first = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.successResultOf(first)
+        second = self.next(poll)
+        self.store.newer = StoreUnavailable("away")
+        self.hub.changed(SERIAL)
+        self.assertEqual(self.successResultOf(second), ())
+
+
+class Puts(TransportTestCase):
+    def test_receipts_in_order_also_for_what_is_anothers(self) -> None:
+        keys = [
+            ObjectKey("shared", "02AA01AC00000009"),
+            ObjectKey("shared", SERIAL),
+            ObjectKey("device", "X" * 16),
+        ]
+        puts = [Put(key, None, None, {}) for key in keys]
+        receipts = self.successResultOf(Deferred.fromCoroutine(self.transport.put(SERIAL, puts)))
+        self.assertEqual([receipt.key for receipt in receipts], [str(key) for key in keys])
+        self.assertEqual([receipt.timestamp for receipt in receipts], [0, 8, 0])
