@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from attrs import define, frozen
+from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.logger import Logger
 
 from nled.domain.buckets import is_foreign
@@ -32,27 +33,42 @@ class Poll:
     _ticket: Ticket
     _transport: "Transport"
     _sent: bool = False
-    _missed: bool = False
 
     async def next(self) -> tuple[Update, ...]:
         """Wait for the next chunk's worth of updates; empty when the answer is to end."""
-        while True:
-            wake = await self._ticket.wait(BATCH_WINDOW if self._sent else RETRY if self._missed else None)
-            if wake in (Wake.DEADLINE, Wake.ENDED) or (wake is Wake.QUIET and not self._missed):
-                return ()
+        updates = await (self._soon() if self._sent else self._eventually())
+        self._sent = True
+        self._claims.update((each.receipt.key, each.receipt.timestamp) for each in updates)
+        return updates
+
+    async def _eventually(self) -> tuple[Update, ...]:
+        """Wait as long as the hold lasts; what the store could not tell is asked again."""
+        pause = None
+        while await self._ticket.wait(pause) in (Wake.CHANGED, Wake.QUIET):
+            pause = None
             try:
-                updates = await self._transport.reread(self._serial, self._claims)
+                if updates := await self._newer():
+                    return updates
             except StoreUnavailable:
-                if self._sent:
-                    # The device waits for the end of what it got; it will ask for the rest itself.
-                    return ()
-                self._missed = True
-                continue
-            self._missed = False
-            if updates:
-                self._sent = True
-                self._claims.update((each.receipt.key, each.receipt.timestamp) for each in updates)
+                pause = RETRY
+        return ()
+
+    async def _soon(self) -> tuple[Update, ...]:
+        """Wait for the rest of a batch; the device waits for the end, and asks for all else itself."""
+        waiting = Deferred.fromCoroutine(self._changed())
+        try:
+            return await waiting.addTimeout(BATCH_WINDOW, self._transport.hub.clock)
+        except (StoreUnavailable, TimeoutError):
+            return ()
+
+    async def _changed(self) -> tuple[Update, ...]:
+        while await self._ticket.wait() is Wake.CHANGED:
+            if updates := await self._newer():
                 return updates
+        return ()
+
+    async def _newer(self) -> tuple[Update, ...]:
+        return await self._transport.reread(self._serial, self._claims)
 
     def close(self) -> None:
         """Let go of the poll, whether the device took the answer or has gone."""

@@ -29,6 +29,7 @@ class Store:
     def __init__(self) -> None:
         self.opening: Deferred[Opened] = Deferred()
         self.newer: tuple[Update, ...] | StoreUnavailable = ()
+        self.slow: Deferred[None] | None = None
         self.claims: list[dict[str, int]] = []
 
     async def subscribe(self, serial: str, listed: Sequence[Listed], now: int) -> Opened:
@@ -36,6 +37,8 @@ class Store:
 
     async def reread(self, serial: str, claims: dict[str, int], now: int) -> tuple[Update, ...]:
         self.claims.append(dict(claims))
+        if self.slow is not None:
+            await self.slow
         if isinstance(self.newer, StoreUnavailable):
             raise self.newer
         return self.newer
@@ -142,6 +145,18 @@ class Polls(TransportTestCase):
         second = self.next(poll)
         self.store.newer = StoreUnavailable("away")
         self.hub.changed(SERIAL)
+        self.assertEqual(self.successResultOf(second), ())
+
+    def test_and_so_does_one_that_is_slow(self) -> None:
+        poll = self.held()
+        first = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.successResultOf(first)
+        second = self.next(poll)
+        self.store.slow = Deferred()
+        self.hub.changed(SERIAL)
+        self.clock.advance(BATCH_WINDOW)
         self.assertEqual(self.successResultOf(second), ())
 
 
