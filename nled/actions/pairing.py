@@ -72,12 +72,12 @@ class Desk:
             _log.info("{serial}: claimed by {user}.", serial=serial, user=owner)
         return serial
 
-    async def admit(self, identity: Identity, session: object = None) -> tuple[str, Tier]:
-        """Let a device in: returns its serial and its tier, PAIRED for all in open mode.
+    async def recognise(self, identity: Identity, session: object = None) -> tuple[str, Tier]:
+        """Find who a device is: returns its serial and its tier, PAIRED for all in open mode.
 
         Raises:
             BadRequest: there is no serial.
-            Refused: pairing is required and this device is unknown, or its password is not the pinned one.
+            Refused: passwords are pinned, and this is not the one the device first came with.
         """
         serial = await self.resolve(identity, session)
         if not (self.required or self.pinned):
@@ -87,8 +87,15 @@ class Desk:
         if not fits:
             _log.warn("{serial}: refused, its password is not the one it was pinned with.", serial=serial)
             raise Refused("Device not authorized. Its password has changed.")
-        if not self.required:
-            return serial, Tier.PAIRED
+        return serial, tier if self.required else Tier.PAIRED
+
+    async def admit(self, identity: Identity, session: object = None) -> tuple[str, Tier]:
+        """Let a device in: returns what `recognise` does, and raises the same.
+
+        Raises:
+            Refused: pairing is required, and nobody has claimed this device nor was it shown a code.
+        """
+        serial, tier = await self.recognise(identity, session)
         if tier is Tier.UNKNOWN:
             raise Refused("Device not authorized. Complete pairing first.")
         return serial, tier

@@ -7,11 +7,10 @@ import msgspec
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from nled.actions.pairing import Arrivals, Desk
 from nled.domain.entry import SERVER_VERSION, Origin, Tier, entry, parse_form
-from nled.domain.errors import BadRequest, Full
+from nled.domain.errors import BadRequest, Full, Refused
 from nled.domain.pairing import Claim
 from nled.domain.serials import Identity, identify
 from nled.store.client import StoreUnavailable
@@ -21,7 +20,6 @@ from nled.web.site import BoundedRequest
 SMALL = 16 * 1024
 # The installer of the firmware looks for a server of this name (g.4).
 DISCOVERED_AS = "nolongerevil"
-_log = Logger()
 _entry = lru_cache(maxsize=64)(entry)
 
 
@@ -62,8 +60,19 @@ class DeviceRoutes:
         answer = Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
         if identity.serial is None or identity.is_mac:
             return answer
+        if self.desk.pinned:
+            return self._pinned_entry(identity, facts, answer)
         kept = self.arrivals.entered(identity.serial, facts)
         return answer if kept is None else _after(kept, answer)
+
+    async def _pinned_entry(self, identity: Identity, facts: dict[str, str], answer: Answer) -> Answer:
+        """Keep what a device says of itself only if it is the one: a reset would open it to a claim."""
+        try:
+            serial, _ = await self.desk.recognise(identity)
+        except (Refused, StoreUnavailable):
+            return answer
+        kept = self.arrivals.entered(serial, facts)
+        return answer if kept is None else await _after(kept, answer)
 
     def info(self, request: BoundedRequest) -> Answer:
         """Let an installer find this server (g.4)."""
@@ -91,7 +100,7 @@ class DeviceRoutes:
     async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
         try:
-            serial = await self.desk.resolve(identify_request(request))
+            serial, _ = await self.desk.recognise(identify_request(request))
             key = await self.desk.entry_key(serial)
         except (StoreUnavailable, Full):
             return _json({"error": "Entry key service unavailable"}, 503)
@@ -100,7 +109,7 @@ class DeviceRoutes:
     async def status(self, request: BoundedRequest) -> Answer:
         """Tell whether the code was claimed (spec/passphrase.txt)."""
         try:
-            serial = await self.desk.resolve(identify_request(request))
+            serial, _ = await self.desk.recognise(identify_request(request))
             status = await self.desk.status(serial)
         except StoreUnavailable:
             return _json({"error": "Entry key service unavailable"}, 503)

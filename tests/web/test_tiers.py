@@ -73,6 +73,14 @@ class TierTestCase(TestCase):
         body = {"objects": [{"object_key": f"shared.{SERIAL}", "value": {"x": 1}}]}
         return await self.ask("POST", "/nest/transport/put", body, **more)
 
+    async def reset(self, password: str) -> None:
+        """Come to the entry as after a factory reset."""
+        port = self.daemon.device_port.getHost().port
+        answer = await self.http.post(
+            f"http://127.0.0.1:{port}/entry", data={"reset": "TRUE"}, auth=(f"d.{SERIAL}.X", password)
+        )
+        self.assertEqual((answer.code, len(await answer.json())), (200, 11))
+
     async def claim(self) -> None:
         _, key = await self.ask("GET", "/nest/passphrase")
         status, answer = await self.ask(
@@ -151,6 +159,19 @@ class Pinned(TierTestCase):
         for path in GATED:
             self.assertEqual((await self.ask("POST", path, {"objects": []}, password="two"))[0], 401, path)
 
+    async def test_nobody_else_sees_its_code_or_resets_it(self) -> None:
+        await self.put(password="one")
+        await self.put(password="one")
+        for path in ("/nest/passphrase", "/passphrase/status/"):
+            self.assertEqual((await self.ask("GET", path, password="two"))[0], 401)
+        _, key = await self.ask("GET", "/nest/passphrase", password="one")
+        await self.ask("POST", "/api/register", {"code": key["value"], "userId": "ann"})
+        for password, status in (("two", "claimed"), ("one", "no_key")):
+            await self.reset(password)
+            self.assertEqual(
+                (await self.ask("GET", "/nest/passphrase/status", password="one"))[1]["status"], status
+            )
+
 
 class Open(TierTestCase):
     async def test_a_mac_for_a_serial(self) -> None:
@@ -173,8 +194,5 @@ class Open(TierTestCase):
     async def test_a_reset_is_known_to_what_comes_next(self) -> None:
         await self.claim()
         self.assertEqual((await self.ask("GET", "/nest/passphrase/status"))[1]["status"], "claimed")
-        port = self.daemon.device_port.getHost().port
-        await self.http.post(
-            f"http://127.0.0.1:{port}/entry", data={"reset": "TRUE"}, auth=(f"d.{SERIAL}.X", "p")
-        )
+        await self.reset("secret")
         self.assertEqual((await self.ask("GET", "/nest/passphrase/status"))[1]["status"], "no_key")
