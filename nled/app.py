@@ -119,6 +119,8 @@ class Daemon(Service):
         """Stop what was started, the last first; the trouble of one part does not keep the others."""
         if self._starting is not None:
             self._starting.cancel()
+            # What was half started is taken back before the rest.
+            await self._starting
         while self._started:
             name, stop = self._started.pop()
             try:

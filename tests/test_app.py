@@ -1,5 +1,6 @@
 """The whole daemon in this process: what shows only when all parts are together."""
 
+import fcntl
 import socket
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from twisted.trial.unittest import TestCase
 from nled.app import Daemon
 from nled.config import Config, Control, Device, Redis
 from nled.store.errors import StartError
-from tests.store.support import shared_server
+from tests.store.support import shared_server, until
 from tests.store.test_tls import authority_with_certificate
 
 
@@ -102,3 +103,13 @@ class DaemonTests(TestCase):
         await daemon.start()
         await daemon.stop()
         self.assertTrue((folder / "store" / "appendonlydir").is_dir())
+
+    async def test_a_stop_during_the_start_leaves_nothing(self) -> None:
+        lock = self.folder / "store" / "lock"
+        daemon = self.daemon(redis=Redis())
+        daemon.startService()
+        await until(lock.exists)
+        await daemon.stopService()
+        with lock.open("a") as file:
+            # The private store holds it too, for as long as it lives.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
