@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import endpoints, polls, report
+from bench import endpoints, polls, report, simulated
 from bench.endpoints import ENDPOINTS, StoreTrip
 from bench.load import BenchError, raise_file_limit
 from bench.report import Report
@@ -27,6 +27,8 @@ class Effort:
     seconds: float
     polls: int
     push_seconds: float
+    simulated: int
+    simulated_seconds: float
     commands_per_second: int = 100
 
 
@@ -44,13 +46,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a glance, in 20 seconds or so")
+    parser.add_argument("--quick", action="store_true", help="a glance, in half a minute")
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*NAMES, "store", "polls"],
+        choices=[*NAMES, "store", "polls", "simulated"],
         metavar="NAME",
-        help=f"measure only this, may be repeated: {', '.join(NAMES)}, store or polls",
+        help=f"measure only this, may be repeated: {', '.join(NAMES)}, store, polls or simulated",
     )
     parser.add_argument("--polls", type=int, metavar="N", help="held polls [5000]")
     parser.add_argument("--store-core", type=int, metavar="CORE", help="core of the store [that of the load]")
@@ -62,7 +64,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    effort = Effort(1, 0.1, 500, 1) if options.quick else Effort(10, 0.4, 5000, 10)
+    effort = Effort(1, 0.1, 500, 1, 50, 5) if options.quick else Effort(10, 0.4, 5000, 10, 1000, 30)
     effort.polls = options.polls or effort.polls
     raise_file_limit(effort.polls + 200)
     cores = sorted(os.sched_getaffinity(0))
@@ -104,6 +106,10 @@ def _measure(result: Report, effort: Effort, wanted: Callable[[str], bool]) -> N
         result.held = polls.measure(
             result.core, result.store_core, effort.polls, effort.commands_per_second, effort.push_seconds
         )
+    if wanted("simulated"):
+        _say(f"{effort.simulated} simulated thermostats ...")
+        cores = result.core, result.load_core, result.store_core
+        result.simulated = simulated.measure(*cores, effort.simulated, effort.simulated_seconds)
 
 
 def _say(sentence: str) -> None:

@@ -10,6 +10,7 @@ import nled
 import twisted
 from bench.endpoints import Rate, StoreTrip
 from bench.polls import Held
+from bench.simulated import Simulated
 
 KB, MB = 1000, 1_000_000
 MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KB, 60 * MB, 4.0
@@ -32,11 +33,14 @@ class Report:
     rates: list[Rate]
     store: StoreTrip | None = None
     held: Held | None = None
+    simulated: Simulated | None = None
 
 
 def text(report: Report) -> str:
     """Write a report as Markdown."""
-    return "\n".join((*_about(report), *_rates(report), *_store(report), *_held(report), ""))
+    return "\n".join(
+        (*_about(report), *_rates(report), *_store(report), *_held(report), *_simulated(report), "")
+    )
 
 
 def _about(report: Report) -> Iterator[str]:
@@ -156,6 +160,18 @@ def _held(report: Report) -> Iterator[str]:
     yield "a push do, so the target is held against that."
     if push.load_busy > _BUSY:
         yield f"\nThe load took {push.load_busy:.0%} of its core during the pushes and may have delayed them."
+
+
+def _simulated(report: Report) -> Iterator[str]:
+    fleet = report.simulated
+    if fleet is None:
+        return
+    well = fleet.complaints == 0 and fleet.booted == fleet.count
+    yield ""
+    yield (
+        f"{fleet.count:,} strict simulated thermostats for {fleet.seconds:g} s: {fleet.booted:,} booted, "
+        f"{fleet.held:,} held at the end, {fleet.complaints} complaints about the protocol: {_verdict(well)}."
+    )
 
 
 def _trips(microseconds: float, report: Report) -> str:
