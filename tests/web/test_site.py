@@ -1,7 +1,9 @@
 """The bounds of a connection, with a clock and a transport of the test's own."""
 
+import gc
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,7 +11,7 @@ from twisted.web.server import Request
 
 from nled.web.paths import control_path, device_path
 from nled.web.router import Answer, Router, read_body
-from nled.web.site import MOST_IN_BODIES, PATIENCE, BoundedSite
+from nled.web.site import MOST_IN_BODIES, PATIENCE, BoundedRequest, BoundedSite
 
 
 class Transport(StringTransport):
@@ -32,6 +34,7 @@ class SiteTestCase(SynchronousTestCase):
         router.add("/fault", self.fault, "GET")
         router.add("/late", self.late, "GET")
         router.add("/of/<name>", self.of, "GET")
+        router.add("/held", self.held, "GET")
         self.site = BoundedSite(router.resource(), self.clock, most_body=1000, most_connections=2)
         self.channel, self.transport = self.connect()
 
@@ -53,6 +56,13 @@ class SiteTestCase(SynchronousTestCase):
     async def late(self, request: Request) -> None:
         request.write(b"begun")
         raise ZeroDivisionError("a secret")
+
+    async def held(self, request: BoundedRequest) -> None:
+        request.begin(200, ())
+        request.travel_light()
+        self.holding: Deferred[None] = Deferred()
+        await self.holding
+        request.finish()
 
     async def of(self, request: Request, name: str) -> Answer:
         return Answer(name.encode())
@@ -180,6 +190,37 @@ class Bounds(SiteTestCase):
         self.assertIsNone(self.site.buildProtocol(None))
         other.connectionLost()
         self.assertIsNotNone(self.site.buildProtocol(None))
+
+
+class Garbage(SiteTestCase):
+    """A full collection would stop all answers, so nothing may need one (nled/tap.py)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    def test_of_answers_at_once(self) -> None:
+        for _ in range(50):
+            self.post(b"/echo", b"x")
+        self.assertLess(gc.collect(), 50)
+
+    def test_of_held_ones_that_end(self) -> None:
+        for _ in range(50):
+            self.get(b"/held")
+            self.holding.callback(None)
+        self.assertTrue(self.transport.value().endswith(b"0\r\n\r\n"))
+        self.assertLess(gc.collect(), 50)
+
+    def test_of_held_ones_whose_client_goes(self) -> None:
+        for _ in range(50):
+            self.get(b"/held")
+            # As a real transport does when it is lost.
+            self.transport.producer = None
+            self.channel.connectionLost()
+            self.channel, self.transport = self.connect()
+        self.assertLess(gc.collect(), 50)
 
 
 class Paths(SynchronousTestCase):
