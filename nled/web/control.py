@@ -1,6 +1,5 @@
 """The control port, as far as it goes by now: claim a device, set its temperature (PROTOCOL.md c.2, c.4)."""
 
-import msgspec
 from attrs import frozen
 
 from nled.actions.control import Control
@@ -17,7 +16,7 @@ MOST_BODY = 64 * 1024
 def control_error(problem: Problem) -> Answer:
     """Write a problem under both keys that clients look for (PROTOCOL.md n.5)."""
     content = {"success": False, "message": problem.sentence, "error": problem.sentence}
-    return Answer(msgspec.json.encode(content), problem.status, problem.headers)
+    return Answer.json(content, problem.status, problem.headers)
 
 
 @frozen
@@ -35,7 +34,7 @@ class ControlRoutes:
 
     def health(self, _request: BoundedRequest) -> Answer:
         """Say that the process answers."""
-        return _json({"status": "ok"})
+        return Answer.json({"status": "ok"})
 
     async def command(self, request: BoundedRequest) -> Answer:
         """Carry out `{"serial", "command", "value"}`."""
@@ -46,7 +45,7 @@ class ControlRoutes:
         command = _text(body, "command", "Command required")
         done = await self.control.command(serial, command, body.get("value"))
         written = {"object_key": done.receipt.key, "values": done.values}
-        return _json({"success": True, "data": written})
+        return Answer.json({"success": True, "data": written})
 
     async def claim(self, request: BoundedRequest) -> Answer:
         """Claim the device that shows `{"code"}` for `{"userId"}`."""
@@ -59,9 +58,9 @@ class ControlRoutes:
         if serial is None:
             sentence = "Invalid, expired, or already claimed entry key"
             # 200, as clients of this API expect it (c.4).
-            return _json({"success": False, "message": sentence, "error": sentence})
+            return Answer.json({"success": False, "message": sentence, "error": sentence})
         told = f"Device {serial} registered to {body['userId']}"
-        return _json({"success": True, "serial": serial, "message": told})
+        return Answer.json({"success": True, "serial": serial, "message": told})
 
 
 def _object(request: BoundedRequest) -> dict[str, object]:
@@ -78,7 +77,3 @@ def _text(body: dict[str, object], name: str, missing: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"{name} must be a text.")
     return value
-
-
-def _json(content: object) -> Answer:
-    return Answer(msgspec.json.encode(content))

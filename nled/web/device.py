@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
-import msgspec
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -78,7 +77,7 @@ class DeviceRoutes:
         """Let an installer find this server (g.4)."""
         here = local_origin(request, secure=self.secure)
         origin = self.origin or here
-        return _json(
+        return Answer.json(
             {
                 "server": DISCOVERED_AS,
                 "version": SERVER_VERSION,
@@ -95,7 +94,7 @@ class DeviceRoutes:
 
     def ping(self, _request: BoundedRequest) -> Answer:
         """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
-        return _json({"status": "ok", "timestamp": self.now()})
+        return Answer.json({"status": "ok", "timestamp": self.now()})
 
     async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
@@ -103,7 +102,7 @@ class DeviceRoutes:
             serial, _ = await self.desk.recognise(identify_request(request))
             key = await self.desk.entry_key(serial)
         except (StoreUnavailable, Full):
-            return _json({"error": "Entry key service unavailable"}, 503)
+            return Answer.json({"error": "Entry key service unavailable"}, 503)
         return Answer(b'{"value":"%s","expires":%d}' % (key.code.encode(), key.expires))
 
     async def status(self, request: BoundedRequest) -> Answer:
@@ -112,18 +111,18 @@ class DeviceRoutes:
             serial, _ = await self.desk.recognise(identify_request(request))
             status = await self.desk.status(serial)
         except StoreUnavailable:
-            return _json({"error": "Entry key service unavailable"}, 503)
+            return Answer.json({"error": "Entry key service unavailable"}, 503)
         if isinstance(status, Claim):
             claim = {"claimed": True, "claimedBy": status.user, "claimedAt": status.at}
-            return _json({"status": "claimed", **claim})
+            return Answer.json({"status": "claimed", **claim})
         if status is not None:
-            return _json({"status": "pending", "claimed": False, "expiresAt": status.expires})
+            return Answer.json({"status": "pending", "claimed": False, "expiresAt": status.expires})
         missing = "No entry key found for this device"
-        return _json({"status": "no_key", "claimed": False, "message": missing})
+        return Answer.json({"status": "no_key", "claimed": False, "message": missing})
 
     def pro_info(self, _request: BoundedRequest, code: str) -> Answer:
         """Give the installer's card (g.2)."""
-        return _json(
+        return Answer.json(
             {
                 "id": 1,
                 "pro_id": code[:64],
@@ -139,7 +138,7 @@ class DeviceRoutes:
         del rest
         if b"query" not in (request.args or {}):
             raise BadRequest("Missing query parameter")
-        return _json({"error": "Weather service unavailable: no weather source is configured"}, 503)
+        return Answer.json({"error": "Weather service unavailable: no weather source is configured"}, 503)
 
 
 async def _after(kept: Deferred[None], answer: Answer) -> Answer:
@@ -164,7 +163,3 @@ def local_origin(request: BoundedRequest, *, secure: bool) -> Origin:
     host = request.getHost()
     assert isinstance(host, IPv4Address | IPv6Address)
     return Origin("https" if secure else "http", host.host.removeprefix("::ffff:"), host.port)
-
-
-def _json(content: object, status: int = 200) -> Answer:
-    return Answer(msgspec.json.encode(content), status)

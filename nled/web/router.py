@@ -34,6 +34,11 @@ class Answer:
     status: int = 200
     headers: Head = ()
 
+    @classmethod
+    def json(cls, content: object, status: int = 200, headers: Head = ()) -> "Answer":
+        """Write a value as JSON."""
+        return cls(msgspec.json.encode(content), status, headers)
+
 
 Handler = Callable[..., Awaitable[Answer | None] | Answer]
 Describe = Callable[[Problem], Answer]
@@ -41,7 +46,7 @@ Describe = Callable[[Problem], Answer]
 
 def plain_error(problem: Problem) -> Answer:
     """Write a problem as the device port does, `{"error": sentence}`."""
-    return Answer(msgspec.json.encode({"error": problem.sentence}), problem.status, problem.headers)
+    return Answer.json({"error": problem.sentence}, problem.status, problem.headers)
 
 
 class Router:

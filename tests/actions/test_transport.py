@@ -64,6 +64,15 @@ class TransportTestCase(SynchronousTestCase):
         self.store.opening.callback(Opened((), (("user.ann", 3),)))
         return self.successResultOf(self.subscribe())
 
+    def sent(self) -> Poll:
+        """A poll that has just sent its first chunk."""
+        poll = self.held()
+        waiting = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.assertEqual(self.successResultOf(waiting), (update(9),))
+        return poll
+
     def next(self, poll: Poll) -> Deferred[tuple[Update, ...]]:
         return Deferred.fromCoroutine(poll.next())
 
@@ -89,23 +98,13 @@ class Polls(TransportTestCase):
         self.assertEqual(len(self.hub), 0)
 
     def test_each_chunk_is_what_the_ones_before_it_lacked(self) -> None:
-        poll = self.held()
-        first = self.next(poll)
-        self.store.newer = (update(9),)
-        self.hub.changed(SERIAL)
-        self.successResultOf(first)
-        second = self.next(poll)
+        second = self.next(self.sent())
         self.hub.changed(SERIAL)
         self.successResultOf(second)
         self.assertEqual(self.store.claims, [{KEY: 5, "user.ann": 3}, {KEY: 9, "user.ann": 3}])
 
     def test_the_answer_ends_after_a_quiet_while(self) -> None:
-        poll = self.held()
-        first = self.next(poll)
-        self.store.newer = (update(9),)
-        self.hub.changed(SERIAL)
-        self.successResultOf(first)
-        second = self.next(poll)
+        second = self.next(self.sent())
         self.clock.advance(BATCH_WINDOW - 0.1)
         self.assertNoResult(second)
         self.clock.advance(0.2)
@@ -137,23 +136,13 @@ class Polls(TransportTestCase):
         self.assertEqual(self.successResultOf(waiting), ())
 
     def test_a_store_away_behind_a_chunk_ends_the_answer(self) -> None:
-        poll = self.held()
-        first = self.next(poll)
-        self.store.newer = (update(9),)
-        self.hub.changed(SERIAL)
-        self.successResultOf(first)
-        second = self.next(poll)
+        second = self.next(self.sent())
         self.store.newer = StoreUnavailable("away")
         self.hub.changed(SERIAL)
         self.assertEqual(self.successResultOf(second), ())
 
     def test_and_so_does_one_that_is_slow(self) -> None:
-        poll = self.held()
-        first = self.next(poll)
-        self.store.newer = (update(9),)
-        self.hub.changed(SERIAL)
-        self.successResultOf(first)
-        second = self.next(poll)
+        second = self.next(self.sent())
         self.store.slow = Deferred()
         self.hub.changed(SERIAL)
         self.clock.advance(BATCH_WINDOW)
