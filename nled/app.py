@@ -137,7 +137,7 @@ class Daemon(Service):
                 raise StartError(f"redis.url: {error}") from None
         server = PrivateServer(
             self._reactor,
-            Path(self._config.state_dir) / "store",
+            self._config.state_dir / "store",
             binary=settings.binary,
             maxmemory=settings.maxmemory_mb * 2**20,
         )

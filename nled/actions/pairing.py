@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from nled.domain.errors import BadRequest, Refused
+from nled.domain.errors import BadRequest, Refused, TooMany
 from nled.domain.pairing import CODES, Claim, EntryKey, Tier, new_code, parse_code, parse_user
 from nled.domain.serials import Identity, from_session
 from nled.store.client import StoreUnavailable
@@ -18,10 +18,6 @@ from nled.store.pairing import Arrival, Pairing
 # Entries that wait for the store; beyond these a storm may cost some what they said of themselves.
 _MOST_ARRIVALS = 1000
 _log = Logger()
-
-
-class TooMany(Exception):
-    """The client tried too often; the text says when to come back."""
 
 
 @frozen

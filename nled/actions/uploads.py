@@ -10,13 +10,11 @@ from attrs import frozen
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
+from nled.domain.errors import TooLarge
+
 _GZIP = b"\x1f\x8b"
 _BLOCK = 4096
 _log = Logger()
-
-
-class TooBig(Exception):
-    """An upload unpacks to more than it may; the text says how much that is."""
 
 
 @frozen
@@ -37,7 +35,7 @@ class Uploads:
         """Unpack and store one upload of a device, at `now` ms; or drop it if none are stored.
 
         Raises:
-            TooBig: it unpacks to more than it may.
+            TooLarge: it unpacks to more than it may.
         """
         if self.folder is None:
             return
@@ -68,7 +66,7 @@ class Uploads:
             # Half a log tells something too; what cannot be unpacked is kept as it came.
             return body
         if unpacker.unconsumed_tail:
-            raise TooBig(f"The log may unpack to at most {self.most_unpacked} bytes.")
+            raise TooLarge(f"The log may unpack to at most {self.most_unpacked} bytes.")
         return text
 
 

@@ -13,5 +13,13 @@ class Refused(Exception):
     """The sender may not do this now; the text is one sentence."""
 
 
+class TooLarge(Exception):
+    """What was sent has more bytes than are taken; the text says how many it may have."""
+
+
+class TooMany(Exception):
+    """The sender tried too often; the text says when to come back."""
+
+
 class Full(Exception):
     """A limit of this installation is reached; the text names it."""

@@ -43,7 +43,6 @@ class Subscribe:
     """A subscribe: the buckets in the device's order, and whether it wants the answer held."""
 
     chunked: bool
-    session: object
     listed: tuple[Listed, ...]
 
 
@@ -63,12 +62,12 @@ def parse_subscribe(body: object, serial: str, now: int) -> Subscribe:
     Raises:
         BadRequest: the body is no object, or holds no entry that can be understood.
     """
-    envelope = _mapping(body)
+    envelope = object_of(body)
     chunked = envelope.get("chunked", False)
     if not isinstance(chunked, bool):
         raise BadRequest("chunked must be true or false.")
     listed = _readable(envelope, serial, lambda key, entry: _listed(key, entry, now))
-    return Subscribe(chunked, envelope.get("session"), listed)
+    return Subscribe(chunked, listed)
 
 
 def parse_put(body: object, serial: str) -> tuple[Put, ...]:
@@ -77,20 +76,25 @@ def parse_put(body: object, serial: str) -> tuple[Put, ...]:
     Raises:
         BadRequest: the body is no object, or holds no entry that can be understood.
     """
-    envelope = _mapping(body)
+    envelope = object_of(body)
     inline = "objects" not in envelope
     return _readable(envelope, serial, lambda key, entry: _put(key, entry, inline=inline))
+
+
+def object_of(body: object) -> dict[str, object]:
+    """Return a body that is a JSON object.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return body
 
 
 def session_of(body: object) -> object:
     """Return a body's `session`, whatever it is."""
     return body.get("session") if isinstance(body, dict) else None
-
-
-def _mapping(body: object) -> dict[str, object]:
-    if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object.")
-    return body
 
 
 def _readable(

@@ -10,8 +10,6 @@ from attrs import frozen
 
 from nled.domain.buckets import encode
 
-EMPTY = b'{"objects":[]}'
-
 
 @frozen
 class Receipt:

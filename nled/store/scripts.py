@@ -52,7 +52,6 @@ class Scripts:
 
     def __init__(self, client: Runner, limits: Limits) -> None:
         self.client = client
-        self.limits = limits
         # The part of each request that is always the same, encoded once.
         self._same = msgspec.json.encode(
             {

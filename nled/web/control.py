@@ -5,6 +5,7 @@ from attrs import frozen
 from nled.actions.control import Control
 from nled.actions.pairing import Desk
 from nled.domain.errors import BadRequest
+from nled.domain.requests import object_of
 from nled.domain.serials import sanitize
 from nled.web.errors import Problem
 from nled.web.router import Answer, Router, read_json
@@ -38,7 +39,7 @@ class ControlRoutes:
 
     async def command(self, request: BoundedRequest) -> Answer:
         """Carry out `{"serial", "command", "value"}`."""
-        body = _object(request)
+        body = object_of(read_json(request, MOST_BODY))
         serial = sanitize(_text(body, "serial", "Serial required"))
         if serial is None:
             raise BadRequest("serial must have 10 to 32 letters and digits.")
@@ -49,7 +50,7 @@ class ControlRoutes:
 
     async def claim(self, request: BoundedRequest) -> Answer:
         """Claim the device that shows `{"code"}` for `{"userId"}`."""
-        body = _object(request)
+        body = object_of(read_json(request, MOST_BODY))
         if not body.get("code") or not body.get("userId"):
             raise BadRequest("Missing required fields: code, userId")
         address = request.getClientAddress()
@@ -61,13 +62,6 @@ class ControlRoutes:
             return Answer.json({"success": False, "message": sentence, "error": sentence})
         told = f"Device {serial} registered to {body['userId']}"
         return Answer.json({"success": True, "serial": serial, "message": told})
-
-
-def _object(request: BoundedRequest) -> dict[str, object]:
-    body = read_json(request, MOST_BODY)
-    if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object.")
-    return body
 
 
 def _text(body: dict[str, object], name: str, missing: str) -> str:

@@ -71,7 +71,9 @@ class DeviceRoutes:
         except (Refused, StoreUnavailable):
             return answer
         kept = self.arrivals.entered(serial, facts)
-        return answer if kept is None else await _after(kept, answer)
+        if kept is not None:
+            await kept
+        return answer
 
     def info(self, request: BoundedRequest) -> Answer:
         """Let an installer find this server (g.4)."""

@@ -6,16 +6,11 @@ from twisted.python.failure import Failure
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
-from nled.actions.pairing import TooMany
-from nled.actions.uploads import TooBig
-from nled.domain.errors import BadRequest, Full, NotKnown, Refused
+from nled.domain.errors import BadRequest, Full, NotKnown, Refused, TooLarge, TooMany
 from nled.store.client import StoreUnavailable
+from nled.web.site import Head
 
 _log = Logger()
-
-
-class TooLarge(Exception):
-    """A body has more bytes than its route takes; the text says how many it may have."""
 
 
 # The sentence is the error's own where the table has none.
@@ -25,7 +20,7 @@ _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ..
     (Refused, 401, ""),
     (NotKnown, 404, ""),
     ((NotFound, RequestRedirect), 404, "There is nothing at this path."),
-    ((TooLarge, TooBig), 413, ""),
+    (TooLarge, 413, ""),
     (TooMany, 429, ""),
     (Full, 503, ""),
     # What is wrong with the store is logged where it is noticed; outside it is nobody's business. Not a
@@ -41,7 +36,7 @@ class Problem:
 
     status: int
     sentence: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Head = ()
 
 
 def problem_of(failure: Failure) -> Problem:

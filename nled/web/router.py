@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import MethodNotAllowed
 
-from nled.domain.errors import BadRequest
-from nled.web.errors import Problem, TooLarge, problem_of
+from nled.domain.errors import BadRequest, TooLarge
+from nled.web.errors import Problem, problem_of
 from nled.web.site import BoundedRequest, Head
 
 _log = Logger()

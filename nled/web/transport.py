@@ -9,7 +9,7 @@ from nled.actions.transport import Poll, Transport
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import Tier
 from nled.domain.requests import parse_put, parse_subscribe, session_of
-from nled.domain.wire import EMPTY, Update, document
+from nled.domain.wire import Update, document
 from nled.web.device import identify_request
 from nled.web.router import Answer, Router, read_json
 from nled.web.site import BoundedRequest, Head
@@ -83,7 +83,7 @@ class TransportRoutes:
         puts = parse_put(body, serial)
         if tier is Tier.PENDING:
             # Not yet anybody's: let in so that it can be claimed, but not believed (e.1).
-            return Answer(EMPTY, headers=self._headers())
+            return Answer(document(()), headers=self._headers())
         return Answer(document(await self.transport.put(serial, puts)), headers=self._headers())
 
     async def metadata(self, request: BoundedRequest, rest: str) -> Answer:

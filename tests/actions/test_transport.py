@@ -57,7 +57,7 @@ class TransportTestCase(SynchronousTestCase):
     def subscribe(self) -> Deferred[Poll]:
         listed = (Listed(ObjectKey("shared", SERIAL), 5, {}),)
         return Deferred.fromCoroutine(
-            self.transport.subscribe(SERIAL, Subscribe(chunked=True, session=None, listed=listed))
+            self.transport.subscribe(SERIAL, Subscribe(chunked=True, listed=listed))
         )
 
     def held(self) -> Poll:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from nled.actions.uploads import TooBig, Uploads
+from nled.actions.uploads import Uploads
+from nled.domain.errors import TooLarge
 
 SERIAL = "02AA01AC33140F61"
 NOW = 1_795_000_000_000
@@ -39,7 +40,7 @@ class UploadTests(TestCase):
             self.assertRegex(file.name, r"^20261118T\d{6}Z-[0-9a-f]{8}\.log$")
 
     async def test_a_bomb(self) -> None:
-        with self.assertRaises(TooBig):
+        with self.assertRaises(TooLarge):
             await self.keep(gzip.compress(bytes(10_000_000)))
         self.assertFalse(self.folder.exists())
 

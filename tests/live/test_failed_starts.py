@@ -1,25 +1,18 @@
 """A start that fails ends with status 1 and one sentence that says what to do."""
 
-import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 
-from twisted.trial.unittest import TestCase
-
+from tests.live.outage import OutageCase
 from tests.live.support import LiveDaemon
 
 
-class FailedStartTests(TestCase):
+class FailedStartTests(OutageCase):
     def setUp(self):
-        self.stack = contextlib.ExitStack()
-        self.addCleanup(self.stack.close)
-        self.folder = Path(tempfile.mkdtemp(prefix="nled-live-"))
-        self.stack.callback(shutil.rmtree, self.folder)
+        super().setUp()
         # They all start at once: one of them waits ten seconds for a lock.
         self.pending: list[tuple[LiveDaemon, str]] = []
 

@@ -126,6 +126,13 @@ class Minting(BucketTestCase):
         await self.put({"ver": 2, "days": {"1": {}}}, SCHEDULE)
         self.assertEqual(await self.values(SCHEDULE), {"ver": 2, "days": {"1": {}}})
 
+    async def test_so_is_one_that_the_server_writes(self) -> None:
+        await self.put({"ver": 2, "days": {"0": {}}, "extra": 1}, SCHEDULE)
+        written = await self.write({"ver": 2, "days": {"0": {}}}, SCHEDULE)
+        self.assertEqual(
+            (written.outcome, await self.values(SCHEDULE)), ("stored", {"ver": 2, "days": {"0": {}}})
+        )
+
     async def test_an_empty_schedule_replaces_nothing(self) -> None:
         first = await self.put({"ver": 2}, SCHEDULE)
         self.assertEqual((await self.put({}, SCHEDULE)).receipt, first.receipt)
@@ -414,6 +421,10 @@ class Bounds(BucketTestCase):
         self.assertEqual((await self.put({"z": "y" * 15_000})).outcome, "full")
         self.assertEqual((await self.put({"x": "y"})).outcome, "stored")
         self.assertEqual((await self.put({"z": "y" * 15_000})).outcome, "stored")
+
+    async def test_bytes_of_what_is_replaced_are_free_again(self) -> None:
+        outcomes = [(await self.put({f"x{n}": "y" * 15_000}, SCHEDULE)).outcome for n in range(3)]
+        self.assertEqual(outcomes, ["stored"] * 3)
 
     async def test_everything_of_a_device_ends_some_time(self) -> None:
         await self.put({"x": 1})

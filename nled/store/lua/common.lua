@@ -16,14 +16,16 @@ turn_to(request.serial)
 
 local function given(value) return value ~= nil and value ~= cjson.null end
 
+-- Whether a bucket exists once for all devices of the home, and not for this one.
+local function of_home(key)
+  return owner and (key == 'user.' .. owner or key == 'structure.' .. structure)
+end
+
 -- The content of a bucket, and this device's view of it (claims, acknowledgements, pushes). They are
--- one hash, except for a home's buckets: those exist once for all its devices.
+-- one hash, except for a home's buckets.
 local function locate(key)
   local view = device_key(serial, 'bucket:' .. key)
-  if owner and (key == 'user.' .. owner or key == 'structure.' .. structure) then
-    return home_key(owner, 'bucket:' .. key), view
-  end
-  return view, view
+  return of_home(key) and home_key(owner, 'bucket:' .. key) or view, view
 end
 
 local function numbers(key, ...)
@@ -62,10 +64,7 @@ end
 
 -- Tell of a change; of a home's bucket, all its devices.
 local function publish(key, revision, timestamp, origin)
-  local members = { serial }
-  if key == 'user.' .. (owner or '') or key == 'structure.' .. (structure or '') then
-    members = redis.call('SMEMBERS', home_key(owner, 'devices'))
-  end
+  local members = of_home(key) and redis.call('SMEMBERS', home_key(owner, 'devices')) or { serial }
   for _, member in ipairs(members) do notice(member, key, revision, timestamp, origin) end
 end
 

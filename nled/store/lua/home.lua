@@ -1,12 +1,11 @@
 -- What a device has yet to learn, and the home it learns of.
 
-
 -- The home's buckets come first, the user before the structure: its name ends the pairing screen.
 local function with_home_first(keys)
   local ordered = {}
   if owner then ordered = { 'user.' .. owner, 'structure.' .. structure } end
   for _, key in ipairs(keys) do
-    if not owner or (key ~= ordered[1] and key ~= ordered[2]) then ordered[#ordered + 1] = key end
+    if not of_home(key) then ordered[#ordered + 1] = key end
   end
   return ordered
 end

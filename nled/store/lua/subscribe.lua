@@ -71,8 +71,7 @@ for _, key in ipairs(with_home_first(stored)) do
 end
 
 -- A device that never takes what it is given must end up held: after three quick tries, one a minute.
-local function worn_out(key, view)
-  local newest = numbers(locate(key), 'w')
+local function worn_out(view, newest)
   local pushed, at, tries = numbers(view, 'p', 'pa', 'n')
   if newest > pushed or now - at > 60000 then tries = 0 end
   redis.call('HSET', view, 'n', tries + 1)
@@ -81,8 +80,9 @@ end
 
 local updates = {}
 for _, key in ipairs(with_home_first(keys)) do
-  local _, view = locate(key)
-  if numbers(locate(key), 'w') > claims[key] and not worn_out(key, view) then
+  local content, view = locate(key)
+  local newest = numbers(content, 'w')
+  if newest > claims[key] and not worn_out(view, newest) then
     updates[#updates + 1] = newer(key, claims[key])
   end
 end

@@ -77,6 +77,25 @@ local function fields_of(content, w)
   return stamps, values
 end
 
+-- Plan to set a field; returns by how many bytes the bucket grows.
+local function plan(set, values, name, text)
+  set[#set + 1], set[#set + 2] = 'v:' .. name, text
+  return #text - #(values[name] or '') + (values[name] and 0 or #name)
+end
+
+-- Plan to drop what a replacing write does not name; returns by how many bytes the bucket grows.
+local function plan_rest(drop, values, w)
+  local grown, named = 0, {}
+  for _, v in ipairs(w.values) do named[v[1]] = true end
+  for name, text in pairs(w.replace and values or {}) do
+    if not named[name] then
+      drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
+      grown = grown - #text - #name
+    end
+  end
+  return grown
+end
+
 -- Mint the next revision and timestamp, and store: set and drop are hash fields and values.
 local function commit(w, content, view, set, drop, grown)
   local revision, timestamp, claimed = numbers(content, 'r', 't', 'c')
@@ -140,30 +159,21 @@ local function device_write(w)
     return { 'conflict', revision, select(2, as_seen(stamps, seen, revision, timestamp)) }
   end
 
-  local set, drop, grown, named = {}, {}, 0, {}
+  local set, drop, grown = {}, {}, 0
   for _, v in ipairs(w.values) do
     local name, text = v[1], v[2]
     local stamp = stamps[name]
-    named[name] = true
     -- The echo guard: the device prepared this before it had the server's write of the same field.
     local stale = stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
     if not stale and not equal(values[name], text) then
-      grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
-      set[#set + 1], set[#set + 2] = 'v:' .. name, text
+      grown = grown + plan(set, values, name, text)
       drop[#drop + 1] = 's:' .. name
     end
   end
-  for name, text in pairs(w.replace and values or {}) do
-    if not named[name] then
-      drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
-      grown = grown - #text - #name
-    end
-  end
+  grown = grown + plan_rest(drop, values, w)
 
-  local full = too_much(w, view, grown)
-  if full or #set + #drop == 0 then
-    return { full and 'full' or 'same', as_seen(stamps, seen, revision, timestamp) }
-  end
+  local outcome = #set + #drop == 0 and 'same' or too_much(w, view, grown) and 'full'
+  if outcome then return { outcome, as_seen(stamps, seen, revision, timestamp) } end
   for _, field in ipairs(drop) do stamps[field:sub(3)] = nil end
   revision, timestamp = commit(w, content, view, set, drop, grown)
   keep_unseen_newer(w.key, content, stamps, seen, revision, timestamp)
@@ -179,24 +189,17 @@ local function server_write(w)
   if given(w.expect) and w.expect ~= revision then return { 'conflict', revision, timestamp } end
   local stamps, values
   if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
-  local set, drop, grown, named, changed = {}, {}, 0, {}, false
+  local set, drop, grown, changed = {}, {}, 0, false
   local acked = numbers(view, 'a')
   for _, v in ipairs(w.values) do
     local name, text, _, companion = unpack(v)
     local stamp = stamps[name]
-    named[name] = true
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
     local forgotten = stamp and expired(stamp) and stamp.timestamp > acked
     changed = changed or ((forgotten or not equal(values[name], text)) and not companion)
-    grown = grown + #text - #(values[name] or '') + (values[name] and 0 or #name)
-    set[#set + 1], set[#set + 2] = 'v:' .. name, text
+    grown = grown + plan(set, values, name, text)
   end
-  for name, text in pairs(w.replace and values or {}) do
-    if not named[name] then
-      drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
-      grown, changed = grown - #text - #name, true
-    end
-  end
-  if not changed then return { 'same', revision, timestamp } end
+  grown = grown + plan_rest(drop, values, w)
+  if not changed and #drop == 0 then return { 'same', revision, timestamp } end
   return { 'stored', commit(w, content, view, set, drop, grown) }
 end
