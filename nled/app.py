@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +21,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from nled import __version__
+from nled import __version__, local_socket
+from nled.actions.feed import Feed
 from nled.config import Config
+from nled.domain.availability import window
+from nled.domain.notice import parse as parse_notice
 from nled.hub import Hub
 from nled.store import keys
 from nled.store.address import Address, parse
@@ -36,6 +40,14 @@ _BACKLOG = 1024
 # Milliseconds a chunk may stay unacknowledged before its connection counts as dead.
 _UNACKNOWLEDGED = 30_000
 _TCP_USER_TIMEOUT = 18
+
+# Notices that the log tells of.
+_NEWS = {
+    "acknowledged": "{serial}: has {key} revision {revision}.",
+    "met": "{serial}: a thermostat that was not known here.",
+    "online": "{serial}: online.",
+    "offline": "{serial}: silent for {minutes} minutes, counts as offline.",
+}
 
 
 class Daemon(Service):
@@ -83,18 +95,25 @@ class Daemon(Service):
 
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
-        def heard(notice: str) -> None:
-            serial, key, revision, _, what = notice.split(" ")
-            if what == "server":
-                hub.changed(serial)
-            elif what == "acknowledged":
+        feed = Feed(self._reactor)
+        silence = window(config.transport.hold)
+
+        def heard(line: str) -> None:
+            notice = parse_notice(line)
+            if notice.what == "server":
+                hub.changed(notice.serial)
+            elif notice.what in _NEWS:
                 self._log.info(
-                    "{serial}: has {key} revision {revision}.", serial=serial, key=key, revision=revision
+                    _NEWS[notice.what],
+                    serial=notice.serial,
+                    key=notice.key,
+                    revision=notice.revision,
+                    minutes=silence // 60_000,
                 )
-            elif what == "met":
-                self._log.info("{serial}: a thermostat that was not known here.", serial=serial)
+            feed.publish(notice)
 
         def missed() -> None:
+            feed.missed()
             _log_failure(self._log, hub.change_all())
 
         bus = Bus(self._reactor, address, keys.CHANGES, on_message=heard, on_gap=missed)
@@ -103,11 +122,18 @@ class Daemon(Service):
 
         # Stopped between the ports, which then take no new polls, and the store, which answers need.
         self._started.append(("polls", hub.drain))
-        sites = wire(self._reactor, config, client, hub)
+        self._started.append(("event streams", feed.stop))
+        sites = wire(self._reactor, config, client, hub, feed)
+        self._started.append(("network scan", sites.stop))
         self.control_port = await self._listen(
             "control", config.control.host, config.control.port, sites.control
         )
+        if config.control_socket is not None:
+            port = await local_socket.listen(self._reactor, config.control_socket, sites.control)
+            self._started.append(("control socket", partial(maybeDeferred, port.stopListening)))
         self.device_port = await self._listen("device", config.device.host, config.device.port, sites.device)
+        self._started.append(("availability", sites.sweep.stop))
+        sites.sweep.start()
         self._log.info(
             "nled {version} is ready: thermostats on {device}, people on {control}.",
             version=__version__,

@@ -102,6 +102,14 @@ class Hub:
     def __len__(self) -> int:
         return len(self._queue)
 
+    def held(self, serial: str) -> int:
+        """Count the polls held of a device."""
+        return len(self._held.get(serial, ()))
+
+    def counts(self) -> dict[str, int]:
+        """Count the polls held of each device that has any."""
+        return {serial: len(tickets) for serial, tickets in self._held.items()}
+
     def open(self, serial: str) -> Ticket:
         """Open a ticket; its hold begins now."""
         ticket = Ticket(serial, self.clock.seconds() + self.hold, self)

@@ -1,79 +1,79 @@
 """From settings to the two sites: every use case and route is made here, and given what it needs."""
 
 import secrets
+import socket
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import frozen
 
+from nled.actions.access import Authority
 from nled.actions.control import Control
+from nled.actions.feed import Feed
+from nled.actions.lan import Lan
 from nled.actions.pairing import Arrivals, Desk
+from nled.actions.people import Household
+from nled.actions.thermostats import Thermostats
 from nled.actions.transport import Transport
 from nled.actions.uploads import Uploads
+from nled.actions.watch import Watches
+from nled.availability import Sweep
 from nled.config import Config
+from nled.domain.availability import window
 from nled.domain.entry import Origin
 from nled.hub import Hub
+from nled.lan.networks import attached
+from nled.lan.scan import Scanner
+from nled.lan.settings_api import SettingsApi
+from nled.store.api_keys import ApiKeys
 from nled.store.buckets import Buckets
+from nled.store.devices import Devices
+from nled.store.events import Events
+from nled.store.lan import Neighbours
 from nled.store.pairing import Pairing
+from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
-from nled.web.control import ControlRoutes, control_error
+from nled.web.about import AboutRoutes
+from nled.web.api_keys import KeyRoutes
+from nled.web.clients import Clients
+from nled.web.control import ControlRoutes
 from nled.web.device import DeviceRoutes
-from nled.web.paths import control_path, device_path
+from nled.web.endpoint import Api
+from nled.web.events import EventRoutes
+from nled.web.guard import Guard, own_names
+from nled.web.lan import LanRoutes
+from nled.web.paths import device_path
+from nled.web.people import PeopleRoutes
+from nled.web.registration import RegistrationRoutes
 from nled.web.router import Router
+from nled.web.shares import ShareRoutes
 from nled.web.site import BoundedSite
 from nled.web.transport import Timing, TransportRoutes
 from nled.web.uploads import UploadRoutes
+from nled.web.v1 import HostedRoutes
 
 _DAY = 86_400_000
 _MINUTE = 60_000
+# Event streams of one process; each may have some 100 KiB under way.
+_MOST_WATCHES = 100
 
 
 @frozen
 class Sites:
-    """The factories of the two ports."""
+    """The factories of the two ports, the timer that tells of silent devices, and what stops the rest."""
 
     device: BoundedSite
     control: BoundedSite
+    sweep: Sweep
+    stop: Callable[[], Awaitable[None]]
 
 
-def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
-    """Make both sites on one store and one hub."""
+def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> Sites:
+    """Make both sites on one store, one hub and one feed."""
 
     def now() -> int:
         return int(reactor.seconds() * 1000)
-
-    scripts = Scripts(client, _limits(config))
-    buckets = Buckets(scripts)
-    pairing = Pairing(scripts, config.pairing.entry_key_ttl * 1000)
-    desk = Desk(
-        pairing,
-        secrets.randbelow,
-        now,
-        required=config.pairing.required,
-        pinned=config.pairing.pin_password,
-        claims_per_minute=config.pairing.claims_per_minute,
-    )
-    device = Router(device_path)
-    DeviceRoutes(
-        desk,
-        Arrivals(pairing, reactor),
-        Origin.parse(config.device.origin, config.device.port) if config.device.origin else None,
-        config.device.tier,
-        secure=config.device.cert_dir is not None,
-        entry_key_ttl=config.pairing.entry_key_ttl,
-        now=now,
-    ).register(device)
-    timing = Timing(
-        config.transport.suspend_time_max,
-        config.transport.defer_device_window,
-        config.transport.disable_defer_window,
-    )
-    transport = Transport(buckets, hub, now)
-    TransportRoutes(transport, desk, timing, config.limits.body_bytes, now).register(device)
-    UploadRoutes(_uploads(config), desk, config.uploads.max_bytes, now).register(device)
-
-    control = Router(control_path, control_error)
-    ControlRoutes(Control(buckets, now, _utc_offset), desk).register(control)
 
     def site(router: Router, most_body: int) -> BoundedSite:
         return BoundedSite(
@@ -84,11 +84,84 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub) -> Sites:
             access_log=config.log.level == "debug",
         )
 
+    scripts = Scripts(client, _limits(config))
+    pairing = Pairing(scripts, config.pairing.entry_key_ttl * 1000)
+    desk = Desk(
+        pairing,
+        secrets.randbelow,
+        now,
+        required=config.pairing.required,
+        pinned=config.pairing.pin_password,
+        claims_per_minute=config.pairing.claims_per_minute,
+    )
+    origin = Origin.parse(config.device.origin, config.device.port) if config.device.origin else None
+    silence = window(config.transport.hold)
+    events = Events(scripts)
+
+    device = Router(device_path)
+    arrivals = Arrivals(pairing, reactor)
+    DeviceRoutes(
+        desk,
+        arrivals,
+        origin,
+        config.device.tier,
+        secure=config.device.cert_dir is not None,
+        entry_key_ttl=config.pairing.entry_key_ttl,
+        now=now,
+    ).register(device)
+    timing = Timing(
+        config.transport.suspend_time_max,
+        config.transport.defer_device_window,
+        config.transport.disable_defer_window,
+    )
+    transport = Transport(Buckets(scripts), hub, now)
+    TransportRoutes(transport, desk, timing, config.limits.body_bytes, now).register(device)
+    UploadRoutes(_uploads(config), desk, config.uploads.max_bytes, now).register(device)
+
+    people = People(scripts)
+    authority = Authority(
+        ApiKeys(client),
+        people,
+        secrets.randbelow,
+        now,
+        config.api.rate_limit,
+        config.api.failures_per_minute,
+    )
+    clients = Clients(config.control.trusted_networks, config.control.trusted_proxies)
+    names = own_names(socket.gethostname(), config.control.hosts)
+    api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
+    devices = Devices(scripts)
+    control = Control(devices, feed, reactor, _utc_offset)
+    thermostats = Thermostats(devices, authority, hub, now, silence, paired_only=config.pairing.required)
+    household = Household(people, authority, secrets.randbelow, now)
+    settings_api = SettingsApi(reactor)
+    scanner = Scanner(settings_api, attached)
+    lan = Lan(settings_api, scanner, Neighbours(scripts), attached, origin, config.device.port)
+    watches = Watches(feed, events, authority.visible, _MOST_WATCHES)
+    for routes in (
+        AboutRoutes(thermostats, lan.advertised, config.pairing.required, config.pairing.entry_key_ttl),
+        ControlRoutes(control, thermostats),
+        RegistrationRoutes(desk, thermostats),
+        HostedRoutes(control, thermostats),
+        KeyRoutes(authority),
+        PeopleRoutes(household),
+        ShareRoutes(household),
+        LanRoutes(lan),
+    ):
+        routes.register(api)
+    api.add(*EventRoutes(reactor, watches).endpoints())
+
     largest = max(config.limits.body_bytes, config.uploads.max_bytes)
     return Sites(
         site(device, largest),
-        site(control, config.limits.body_bytes),
+        site(api.router, max(config.limits.body_bytes, _IMPORT_BODY)),
+        Sweep(reactor, lambda now: events.tell_silent(now, silence)),
+        lan.stop,
     )
+
+
+# Bytes of a batch of what `nledctl import` brings.
+_IMPORT_BODY = 4 * 1024 * 1024
 
 
 def _limits(config: Config) -> Limits:
@@ -98,6 +171,8 @@ def _limits(config: Config) -> Limits:
         device_bytes=config.limits.device_bytes,
         ttl=config.retention.object_ttl_days * _DAY,
         momentary=config.retention.momentary_minutes * _MINUTE,
+        history=config.history.days * _DAY,
+        points=config.history.points,
     )
 
 

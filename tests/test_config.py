@@ -162,6 +162,10 @@ class ValueTests(ConfigCase):
             ("pairing.claims_per_minute", 1, 1000),
             ("retention.object_ttl_days", 1, 3650),
             ("retention.momentary_minutes", 1, 1440),
+            ("api.rate_limit", 0, 1_000_000),
+            ("api.failures_per_minute", 1, 1000),
+            ("history.days", 1, 3650),
+            ("history.points", 100, 1_000_000),
             ("limits.devices", 1, 1_000_000),
             ("limits.connections", 10, 1_000_000),
         ):
@@ -286,6 +290,73 @@ class ValueTests(ConfigCase):
             self.assertTrue(sentence.startswith("FILE line 1: device.origin must "), sentence)
             self.assertNotIn("hunter2", sentence)
 
+    def test_networks(self):
+        for text, network in (
+            ("192.168.1.0/24", "192.168.1.0/24"),
+            ("10.0.0.7", "10.0.0.7/32"),
+            ("::1", "::1/128"),
+            ("FD00::/8", "fd00::/8"),
+        ):
+            for name in ("trusted_networks", "trusted_proxies"):
+                config = load(self.file(f'control: {{{name}: ["{text}"]}}'), {})
+                self.assertEqual(getattr(config.control, name), (network,))
+        self.assertEqual(load(self.file("control: {trusted_networks: []}"), {}).control.trusted_networks, ())
+        for text in ("192.168.1.7/24", "10.0.0.256", "lan", "10.0.0.0/33"):
+            self.refused(
+                f'control:\n  trusted_networks: ["::1", "{text}"]',
+                f"FILE line 2: control.trusted_networks has '{text}' in it; each must be an IP address or a "
+                "network, as 192.168.1.0/24 with zeros after the prefix.",
+            )
+
+    def test_names(self):
+        config = load(self.file("control: {hosts: [Nled.Example., home]}"), {})
+        self.assertEqual(config.control.hosts, ("nled.example", "home"))
+        for text in ("home:8082", "http://home", "a b", "*.example"):
+            self.refused(
+                f"control: {{hosts: ['{text}']}}",
+                f"FILE line 1: control.hosts has '{text}' in it; each must be a host name, without port.",
+            )
+
+    def test_pages(self):
+        pages = "HTTPS://App.example/, 'https://a.example:443', 'http://b:80', 'http://c:443'"
+        config = load(self.file(f"control: {{origins: [{pages}]}}"), {})
+        self.assertEqual(
+            config.control.origins, ("https://app.example", "https://a.example", "http://b", "http://c:443")
+        )
+        for text in ("*", "null", "app.example", "https://app.example/path"):
+            [sentence] = self.problems(f"control: {{origins: ['{text}']}}")
+            self.assertIn(f"FILE line 1: control.origins has '{text}' in it; each must ", sentence)
+
+    def test_lists(self):
+        for text, what in (
+            ("home", "is 'home'"),
+            ("{a: b}", "is a mapping"),
+            ("null", "is null"),
+            ("[80]", "has 80 in it"),
+            ("[a, '']", "has '' in it"),
+            ("[[a]]", "has a list in it"),
+            ('["a\\n"]', r"has 'a\n' in it"),
+        ):
+            self.refused(
+                f"control: {{hosts: {text}}}",
+                f"FILE line 1: control.hosts {what}; it must be a list of text, as [a, b].",
+            )
+
+    def test_the_path_of_the_socket(self):
+        longest = "/" + "ä" * 53
+        self.assertEqual(load(self.file(f"control: {{socket: {longest}}}"), {}).control_socket, Path(longest))
+        self.refused(
+            f"control: {{socket: {longest}x}}",
+            "FILE line 1: control.socket has too long a path for a unix socket, which may have 107 bytes.",
+        )
+
+    def test_time_zones(self):
+        for name in ("Europe/Berlin", "UTC"):
+            self.assertEqual(load(self.file(f"home: {{time_zone: {name}}}"), {}).home.time_zone, name)
+        for name in ("Europe/Atlantis", "../UTC", "Europe", "/etc/passwd"):
+            [sentence] = self.problems(f"home: {{time_zone: {name}}}")
+            self.assertIn(f"home.time_zone is '{name}', which this machine does not know", sentence)
+
     def test_certificates_must_be_there(self):
         directory = Path(self.mktemp())
         directory.mkdir()
@@ -379,7 +450,9 @@ class EnvironmentTests(ConfigCase):
 
     def test_empty_is_not_set(self):
         path = self.file("device: {port: 1}")
-        environ = dict.fromkeys([*NAMES, "STATE_DIRECTORY", "MQTT_HOST"], "") | {"SERVER_PORT": " "}
+        environ = dict.fromkeys([*NAMES, "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "MQTT_HOST"], "") | {
+            "SERVER_PORT": " "
+        }
         self.assertEqual(load(path, environ), Config(device=Device(port=1)))
 
     def test_booleans(self):
@@ -416,12 +489,36 @@ class EnvironmentTests(ConfigCase):
             ),
         )
 
-    def test_an_open_control_port_is_allowed_with_a_warning(self):
-        for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
-            self.assertEqual(load(None, {"CONTROL_HOST": host}).warnings, ())
-        for host in ("0.0.0.0", "::", "10.0.0.1", "nled.example"):
-            [sentence] = load(None, {"CONTROL_HOST": host}).warnings
-            self.assertIn(f"control.host is {host}: whoever reaches port 8082 can claim", sentence)
+    def test_runtime_directory(self):
+        systemd = {"RUNTIME_DIRECTORY": "/run/nled:/run/other", "STATE_DIRECTORY": "/state"}
+        self.assertEqual(load(None, systemd).control_socket, Path("/run/nled/control.sock"))
+        self.assertEqual(
+            load(None, {"STATE_DIRECTORY": "/state"}).control_socket, Path("/state/control.sock")
+        )
+        path = self.file("control: {socket: /own}")
+        self.assertEqual(load(path, systemd).control_socket, Path("/own"))
+
+
+class WarningTests(ConfigCase):
+    def warnings(self, text: str) -> tuple[str, ...]:
+        return load(self.file(text), {}).warnings
+
+    def test_an_open_control_port_takes_keys(self):
+        self.assertEqual(load(None, {"CONTROL_HOST": "0.0.0.0"}).warnings, ())
+
+    def test_networks_of_strangers(self):
+        own = '10.0.0.0/8, 192.168.1.0/24, 172.31.0.1, 169.254.0.0/16, 100.64.0.0/10, "fd00::/8", "fe80::/10"'
+        self.assertEqual(self.warnings(f"control: {{trusted_networks: [{own}]}}"), ())
+        for network in ("0.0.0.0/0", "172.0.0.0/8", "192.0.0.0/8", "8.8.8.8/32", "::/0"):
+            [sentence] = self.warnings(f'control: {{trusted_networks: ["::1", "{network}"]}}')
+            self.assertIn(f"has {network}, which is no private network", sentence)
+
+    def test_no_room_for_the_socket_in_the_state(self):
+        folder = "/" + "x" * 93
+        self.assertEqual(self.warnings(f"state_dir: {folder}"), ())
+        [sentence] = self.warnings(f"state_dir: {folder}x")
+        self.assertIn("set control.socket", sentence)
+        self.assertIsNone(load(self.file(f"state_dir: {folder}x"), {}).control_socket)
 
 
 class FileTests(ConfigCase):

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from nled.domain.errors import BadRequest, Refused, TooMany
+from nled.domain.lan import secret_of
 from nled.domain.pairing import CODES, Claim, EntryKey, Tier, new_code, parse_code, parse_user
 from nled.domain.serials import Identity, from_session
 from nled.store.client import StoreUnavailable
@@ -132,8 +133,10 @@ class Arrivals:
     _waiting: list[Arrival] = field(factory=list)
     _resets: list[Deferred[None]] = field(factory=list)
 
-    def entered(self, serial: str, facts: Mapping[str, str]) -> Deferred[None] | None:
-        """Take the form fields of an entry.
+    def entered(
+        self, serial: str, facts: Mapping[str, str], password: bytes = b""
+    ) -> Deferred[None] | None:
+        """Take the form fields of an entry, and the password that came with it.
 
         `reset` = TRUE is a factory reset, which opens an owned device to a new claim: what comes next
         must know of it, so there is a Deferred that fires when it is kept, or could not be.
@@ -142,7 +145,8 @@ class Arrivals:
             self._clock.callLater(0, self._keep)
         reset = facts.get("reset", "").upper() == "TRUE"
         if reset or len(self._waiting) < _MOST_ARRIVALS:
-            self._waiting.append(Arrival(serial, facts, facts.get("mac", "").upper(), reset))
+            mac, secret = facts.get("mac", "").upper(), secret_of(password)
+            self._waiting.append(Arrival(serial, facts, mac, reset, secret))
         if not reset:
             return None
         _log.info("{serial}: was reset to factory state.", serial=serial)

@@ -10,7 +10,7 @@ from nled.domain.buckets import is_foreign
 from nled.domain.requests import Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub, Ticket, Wake
-from nled.store.buckets import Buckets, Opened, Written
+from nled.store.buckets import Buckets, Newer, Opened, Written
 from nled.store.client import StoreUnavailable
 
 # After a chunk, more may follow for this long; then the answer ends (PROTOCOL.md a.7.2).
@@ -32,6 +32,8 @@ class Poll:
     _claims: dict[str, int]
     _ticket: Ticket
     _transport: "Transport"
+    # Seconds, from when the store was last asked.
+    _due: float | None = None
     _sent: bool = False
 
     async def next(self) -> tuple[Update, ...]:
@@ -42,15 +44,13 @@ class Poll:
         return updates
 
     async def _eventually(self) -> tuple[Update, ...]:
-        """Wait as long as the hold lasts; what the store could not tell is asked again."""
-        pause = None
-        while await self._ticket.wait(pause) in (Wake.CHANGED, Wake.QUIET):
-            pause = None
+        """Wait as long as the hold lasts; what is due later, or the store could not tell, is asked again."""
+        while await self._ticket.wait(self._due) in (Wake.CHANGED, Wake.QUIET):
             try:
                 if updates := await self._newer():
                     return updates
             except StoreUnavailable:
-                pause = RETRY
+                self._due = RETRY
         return ()
 
     async def _soon(self) -> tuple[Update, ...]:
@@ -68,7 +68,9 @@ class Poll:
         return ()
 
     async def _newer(self) -> tuple[Update, ...]:
-        return await self._transport.reread(self._serial, self._claims)
+        newer = await self._transport.reread(self._serial, self._claims)
+        self._due = _seconds(newer.due)
+        return newer.updates
 
     def close(self) -> None:
         """Let go of the poll, whether the device took the answer or has gone."""
@@ -103,13 +105,13 @@ class Transport:
                 ticket.close()
         claims = dict(opened.baselines) | {str(entry.key): entry.timestamp for entry in listed}
         _report(serial, opened.updates)
-        return Poll(opened.updates, serial, claims, ticket, self)
+        return Poll(opened.updates, serial, claims, ticket, self, _seconds(opened.due))
 
-    async def reread(self, serial: str, claims: dict[str, int]) -> tuple[Update, ...]:
+    async def reread(self, serial: str, claims: dict[str, int]) -> Newer:
         """Find what is newer than what a held poll has; raises StoreUnavailable."""
-        updates = await self.buckets.reread(serial, claims, self.now())
-        _report(serial, updates)
-        return updates
+        newer = await self.buckets.reread(serial, claims, self.now())
+        _report(serial, newer.updates)
+        return newer
 
     async def put(self, serial: str, puts: Sequence[Put]) -> list[Receipt]:
         """Apply a PUT; one receipt per object, in order, also for what is refused.
@@ -133,6 +135,10 @@ class Transport:
     async def metadata(self, serial: str) -> tuple[Receipt, ...]:
         """List where a device's buckets stand; raises StoreUnavailable."""
         return await self.buckets.metadata(serial, self.now())
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
 
 
 def _report(serial: str, updates: Sequence[Update]) -> None:

@@ -2,9 +2,12 @@
 
 from nled.config.loading import ConfigError, load
 from nled.config.schema import (
+    Api,
     Config,
     Control,
     Device,
+    History,
+    Home,
     Limits,
     Log,
     Pairing,
@@ -16,10 +19,13 @@ from nled.config.schema import (
 )
 
 __all__ = [
+    "Api",
     "Config",
     "ConfigError",
     "Control",
     "Device",
+    "History",
+    "Home",
     "Limits",
     "Log",
     "Pairing",

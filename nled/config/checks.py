@@ -2,14 +2,31 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from nled.config.schema import Config
+from nled.config.schema import MOST_SOCKET_PATH, Config, fits_socket
 
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*\.?")
+# Where only somebody's own machines are; the fourth is what private overlay networks use.
+_OWN: Final = tuple(
+    map(
+        ip_network,
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "::1/128",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
 _STORES: Final = ("redis", "rediss", "unix", "redis+sentinel")
 
 
@@ -45,6 +62,61 @@ def _origin(origin: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
+def _socket(path: Path) -> Path:
+    if not fits_socket(path):
+        raise ValueError(f"has too long a path for a unix socket, which may have {MOST_SOCKET_PATH} bytes.")
+    return path
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_network, texts))
+
+
+def _network(text: str) -> str:
+    try:
+        # Not 192.168.1.7/24: it could mean one machine or all of them.
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError(
+            f"has {text!a} in it; each must be an IP address or a network, as 192.168.1.0/24 with zeros "
+            "after the prefix."
+        ) from None
+
+
+def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if not _NAME.fullmatch(text):
+            raise ValueError(f"has {text!a} in it; each must be a host name, without port.")
+    return tuple(text.lower().removesuffix(".") for text in texts)
+
+
+def _pages(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_page, texts))
+
+
+def _page(text: str) -> str:
+    try:
+        origin = _origin(text).lower()
+    except ValueError as error:
+        raise ValueError(f"has {text!a} in it; each {error}") from None
+    # As browsers write it.
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+
+
+def _time_zone(name: str) -> str:
+    # Only here: few set it, and it takes memory.
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"is {name!a}, which this machine does not know; it must be a name such as Europe/Berlin (of the "
+            "system's package tzdata), or null."
+        ) from None
+    return name
+
+
 def _cert_dir(directory: Path) -> Path:
     for name in ("fullchain.pem", "privkey.pem"):
         try:
@@ -69,6 +141,12 @@ REFINE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "device.origin": _origin,
     "device.cert_dir": _cert_dir,
     "control.host": _host,
+    "control.socket": _socket,
+    "control.trusted_networks": _networks,
+    "control.trusted_proxies": _networks,
+    "control.hosts": _names,
+    "control.origins": _pages,
+    "home.time_zone": _time_zone,
     "redis.url": _redis_url,
 }
 """By path: takes a value of the right type and returns the one to use, or raises a ValueError.
@@ -101,9 +179,15 @@ def contradictions(config: Config) -> Iterator[str]:
 
 def warnings(config: Config) -> Iterator[str]:
     """Sentences about settings that are accepted, but that the operator should know the price of."""
-    host = config.control.host
-    if not (host in ("localhost", "::1") or host.startswith("127.")):
+    for text in config.control.trusted_networks:
+        network: Any = ip_network(text)
+        if not any(network.version == own.version and network.subnet_of(own) for own in _OWN):
+            yield (
+                f"control.trusted_networks has {text}, which is no private network: whoever comes from there "
+                "needs no API key to see and set thermostats."
+            )
+    if config.control_socket is None:
         yield (
-            f"control.host is {host}: whoever reaches port {config.control.port} can claim and set "
-            "thermostats, because this version has no authentication there."
+            f"There is no unix socket for nledctl: its path in {config.state_dir} would have more than "
+            f"{MOST_SOCKET_PATH} bytes; set control.socket."
         )

@@ -101,13 +101,18 @@ class _Reader:
                 yield path, key, value
 
     def _entry(self, path: str, key: yaml.Node, value: yaml.Node) -> Entry:
-        return Entry(path, _scalar(value), self._place(key, path))
+        return Entry(path, _value(value), self._place(key, path))
 
     def _problem(self, node: yaml.Node, what: str, sentence: str) -> None:
         self._problems.append(f"{self._place(node, what)} {sentence}")
 
     def _place(self, node: yaml.Node, what: str) -> str:
         return f"{self._path} line {node.start_mark.line + 1}: {what}"
+
+
+def _value(node: yaml.Node) -> Any:
+    """The value of a setting: a scalar, or a list of them."""
+    return [_scalar(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else _scalar(node)
 
 
 def _scalar(node: yaml.Node) -> Any:
@@ -137,7 +142,7 @@ def _hint(section: str, name: str) -> str:
     # A key without its section or in the wrong one, or by the name that it has in the environment.
     far = {path.rpartition(".")[2]: path for path in reversed(SETTINGS)}
     if section:  # redis.host does not mean device.host
-        far = {key: path for key, path in far.items() if key not in ("host", "port")}
+        far = {key: path for key, path in far.items() if key not in ("host", "hosts", "port")}
     far |= {variable.lower(): path for variable, path in NAMES.items()}
     for names, cutoff in (near, 0.65), (far, 0.75):
         if found := get_close_matches(name.lower(), names, n=1, cutoff=cutoff):

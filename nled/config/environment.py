@@ -24,6 +24,10 @@ NAMES: Final = {
     "DEVICE_LOGS_DIR": "uploads.dir",
 }
 
+_SYSTEMD: Final = (
+    ("STATE_DIRECTORY", "state_dir", ""),
+    ("RUNTIME_DIRECTORY", "control.socket", "/control.sock"),
+)
 _NO_MQTT = "this version has no MQTT bridge"
 _NOT_SERVED: Final = {
     "MQTT_HOST": _NO_MQTT,
@@ -47,10 +51,13 @@ def overrides(environ: Mapping[str, str]) -> list[Entry]:
 
 
 def fallbacks(environ: Mapping[str, str]) -> list[Entry]:
-    """What systemd offers (`StateDirectory=`), for settings that neither file nor environment set."""
-    # With several directories in the unit, systemd lists all of them in one variable.
-    directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return [Entry("state_dir", directory, "STATE_DIRECTORY (state_dir)")] if directory else []
+    """What systemd offers (`StateDirectory=` and its like), unless file or environment say otherwise."""
+    entries = []
+    for variable, path, below in _SYSTEMD:
+        # With several directories in the unit, systemd lists all of them in one variable.
+        if directory := environ.get(variable, "").partition(":")[0]:
+            entries.append(Entry(path, directory + below, f"{variable} ({path})"))
+    return entries
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ A bound stands here and nowhere else: the reader checks it and words its refusal
 built by hand is not checked, so that a test can ask for values that an installation may not have.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,15 @@ from msgspec import Meta, Struct
 KIB = 1024
 MIB = 1024 * KIB
 TIB = MIB * MIB
+
+
+# The kernel's room for the path of a unix socket, less the zero that ends it.
+MOST_SOCKET_PATH = 107
+
+
+def fits_socket(path: Path) -> bool:
+    """Whether a unix socket can have this path."""
+    return len(os.fsencode(path)) <= MOST_SOCKET_PATH
 
 
 class Secret(str):
@@ -52,6 +62,21 @@ class Control(Section, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8082
+    socket: Path | None = None
+    """None: see `Config.control_socket`, which is what to use."""
+    trusted_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    trusted_proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Names in lower case, without ports."""
+    origins: tuple[str, ...] = ()
+    """`scheme://host[:port]` in lower case, without a port that is the scheme's own."""
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """What API keys may do, and who has none."""
+
+    rate_limit: Annotated[int, _range(0, 1_000_000, "requests; 0 for no limit")] = 100
+    failures_per_minute: Annotated[int, _range(1, 1000, "keys that are not valid, per client address")] = 10
 
 
 class Redis(Section, frozen=True, kw_only=True):
@@ -96,6 +121,20 @@ class Retention(Section, frozen=True, kw_only=True):
     momentary_minutes: Annotated[int, _range(1, 1440, "minutes")] = 30
 
 
+class History(Section, frozen=True, kw_only=True):
+    """What is kept of the past of each thermostat."""
+
+    days: Annotated[int, _range(1, 3650, "days")] = 30
+    points: Annotated[int, _range(100, 1_000_000, "changes of one thermostat")] = 20_000
+
+
+class Home(Section, frozen=True, kw_only=True):
+    """Where the thermostats are."""
+
+    time_zone: str | None = None
+    """A name that this machine knows; None: the machine's own zone."""
+
+
 class Uploads(Section, frozen=True, kw_only=True):
     """The logs that thermostats upload."""
 
@@ -134,14 +173,23 @@ class Config(Section, frozen=True, kw_only=True):
     state_dir: Path = Path("var")
     device: Device = Device()
     control: Control = Control()
+    api: Api = Api()
     redis: Redis = Redis()
     transport: Transport = Transport()
     pairing: Pairing = Pairing()
     retention: Retention = Retention()
+    history: History = History()
+    home: Home = Home()
     uploads: Uploads = Uploads()
     limits: Limits = Limits()
     log: Log = Log()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def control_socket(self) -> Path | None:
+        """The control port's unix socket; None where the state directory's path leaves no room for it."""
+        socket = self.control.socket or self.state_dir / "control.sock"
+        return socket if fits_socket(socket) else None
 
     @property
     def upload_dir(self) -> Path:

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 from attrs import frozen
@@ -64,7 +64,7 @@ def typed(entry: Entry) -> Any:
     try:
         return msgspec.convert(_printable(entry.value), hint, dec_hook=_from_text)
     except ValueError as error:  # msgspec's ValidationError is one
-        is_what = "is not possible" if Secret in get_args(hint) else f"is {_shown(entry.value)}"
+        is_what = "is not possible" if Secret in get_args(hint) else _what(entry.value, hint)
         raise ValueError(
             f"{entry.place} {is_what}; it must be {_wanted(inspect.type_info(hint))}."
         ) from error
@@ -85,9 +85,19 @@ def parsed(path: str, text: str) -> Any:
 
 
 def _printable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
     if isinstance(value, str) and not (value and value.isprintable()):
         raise ValueError("empty, or with characters that cannot be printed")
     return value
+
+
+def _what(value: Any, hint: Any) -> str:
+    """What is wrong: the value, or the first wrong item of a list where a list is wanted."""
+    if isinstance(value, list) and get_origin(hint) is tuple:
+        wrong = next(item for item in value if not (isinstance(item, str) and item and item.isprintable()))
+        return f"has {_shown(wrong)} in it"
+    return f"is {_shown(value)}"
 
 
 def _from_text(kind: type, value: Any) -> Any:
@@ -112,6 +122,8 @@ def _wanted(kind: inspect.Type) -> str:
             words = "true or false"
         case inspect.NoneType():
             words = "null"
+        case inspect.VarTupleType():
+            words = "a list of text, as [a, b]"
         case _:
             words = "text"
     return words

@@ -21,5 +21,21 @@ class TooMany(Exception):
     """The sender tried too often; the text says when to come back."""
 
 
+class Denied(Exception):
+    """The sender is known, and this is not for them; the text is one sentence."""
+
+
+class Conflict(Exception):
+    """What is asked does not go with how things stand; the text says with what."""
+
+
 class Full(Exception):
     """A limit of this installation is reached; the text names it."""
+
+
+class Unreachable(Exception):
+    """Another machine that this needs is not there, or is not what it should be; the text says which."""
+
+
+class Silent(Unreachable):
+    """Another machine took the connection and then did not answer in time."""

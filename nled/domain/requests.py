@@ -180,12 +180,12 @@ def _values(key: ObjectKey, value: object) -> dict[str, str]:
         raise BadRequest(f"{key}: value must be an object.")
     if len(value) > MOST_FIELDS:
         raise BadRequest(f"{key}: value has more than {MOST_FIELDS} fields.")
-    if _deeper(value, DEEPEST):
+    if deeper(value, DEEPEST):
         raise BadRequest(f"{key}: value is nested more than {DEEPEST} levels deep.")
     return {name: encode(field) for name, field in value.items()}
 
 
-def _deeper(value: dict[str, object] | list[object], levels: int) -> bool:
+def deeper(value: dict[str, object] | list[object], levels: int) -> bool:
     """Whether a value has more levels than that; looks no deeper, as Python's own stack might not reach."""
     inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(isinstance(each, dict | list) and _deeper(each, levels - 1) for each in inner)
+    return levels == 0 or any(isinstance(each, dict | list) and deeper(each, levels - 1) for each in inner)

@@ -4,7 +4,7 @@ A serial is a claim, not a proof; every credential is accepted unless password p
 """
 
 import re
-from base64 import b64decode
+from base64 import b32decode, b32encode, b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 
@@ -87,3 +87,23 @@ def _basic(authorization: str | None) -> tuple[str | None, bytes]:
     except (Base64Error, ValueError):
         return None, b""
     return user.decode("utf-8", "replace"), password
+
+
+def opaque(serial: str) -> str:
+    """Write a serial as the id that the hosted API calls a device by (PROTOCOL.md d.1).
+
+    It says nothing that the serial beside it does not say, so it may be as simple as it is stable.
+    """
+    return "dev_" + b32encode(serial.encode()).decode().rstrip("=").lower()
+
+
+def from_opaque(text: str) -> str | None:
+    """Read an id of `opaque`, or the serial itself in any case; None if it is neither."""
+    if not text.startswith("dev_"):
+        return sanitize(text)
+    letters = text.removeprefix("dev_").upper()
+    try:
+        serial = b32decode(letters + "=" * (-len(letters) % 8)).decode("ascii")
+    except ValueError:
+        return None
+    return serial if sanitize(serial) == serial else None

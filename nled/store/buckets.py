@@ -1,4 +1,4 @@
-"""Buckets in Redis: what devices and the server write, and what a device has yet to learn.
+"""Buckets in Redis as devices see them: what they write, and what they have yet to learn.
 
 Each operation is one round trip and one step for everybody else; the rules are in lua/write.lua and home.lua.
 """
@@ -6,14 +6,11 @@ Each operation is one round trip and one step for everybody else; the rules are 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
 from attrs import frozen
 
-from nled.domain.buckets import COMPANIONS, REPLACED, SERVER_OWNED, ObjectKey, is_momentary
-from nled.domain.errors import NotKnown
+from nled.domain.buckets import REPLACED, SERVER_OWNED, ObjectKey
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
-from nled.store import keys
 from nled.store.scripts import Scripts, load, refuse_when_full
 
 Outcome = Literal["stored", "same", "conflict", "refused", "full"]
@@ -28,23 +25,29 @@ class Written:
 
 
 @frozen
+class Newer:
+    """What a device has yet to learn.
+
+    Attributes:
+        due: in how many ms there is more, which must keep its distance from what was pushed; or None.
+    """
+
+    updates: tuple[Update, ...]
+    due: int | None = None
+
+
+@frozen
 class Opened:
     """What a new subscribe found: what the device has yet to learn, and where it starts from.
 
-    `baselines` are (key, timestamp in ms) of stored buckets that the device did not list.
+    Attributes:
+        baselines: (key, timestamp in ms) of stored buckets that the device did not list.
+        due: as of Newer.
     """
 
     updates: tuple[Update, ...]
     baselines: tuple[tuple[str, int], ...]
-
-
-@frozen
-class Stored:
-    """A bucket as it stands; revision 0 and no values if there is none."""
-
-    revision: int
-    timestamp: int
-    values: Mapping[str, Any]
+    due: int | None = None
 
 
 class Buckets:
@@ -62,11 +65,13 @@ class Buckets:
         request = [_listing(entry) for entry in listed]
         reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request)
         refuse_when_full(reply[0])
-        return Opened(_updates(reply[1]), tuple(zip(reply[2][::2], reply[2][1::2], strict=True)))
+        baselines = tuple(zip(reply[2][::2], reply[2][1::2], strict=True))
+        return Opened(_updates(reply[1]), baselines, reply[3])
 
-    async def reread(self, serial: str, claims: Mapping[str, int], now: int) -> tuple[Update, ...]:
+    async def reread(self, serial: str, claims: Mapping[str, int], now: int) -> Newer:
         """Find what is newer than the timestamps (ms, by object key) a held poll has by now."""
-        return _updates(await self._scripts.ask(_REREAD, serial, now, claims=list(claims.items())))
+        updates, due = await self._scripts.ask(_REREAD, serial, now, claims=list(claims.items()))
+        return Newer(_updates(updates), due)
 
     async def put(self, serial: str, puts: Sequence[Put], now: int) -> tuple[Written, ...]:
         """Apply a device's PUT in order, each bucket on its own.
@@ -78,34 +83,9 @@ class Buckets:
         refuse_when_full(reply[0])
         return tuple(_written(put.key, each) for put, each in zip(puts, reply[1:], strict=True))
 
-    async def write(
-        self, serial: str, key: ObjectKey, values: Mapping[str, str], now: int, expect: int | None = None
-    ) -> Written:
-        """Write fields (JSON text by name) for a device, if `expect` is still the revision.
-
-        Raises:
-            NotKnown: nobody has met the device.
-        """
-        fields = [
-            (name, text, "m" if is_momentary(key.kind, name) else "s", name in COMPANIONS)
-            for name, text in values.items()
-        ]
-        write = {"key": str(key), "values": fields, "expect": expect, "replace": key.kind in REPLACED}
-        reply = await self._scripts.ask(_COMMAND, serial, now, write=write)
-        if reply[0] == "unknown":
-            raise NotKnown("Device not found")
-        return _written(key, reply)
-
     async def metadata(self, serial: str, now: int) -> tuple[Receipt, ...]:
         """List where the buckets of a device stand; empty for one nobody has met."""
         return tuple(Receipt(*each) for each in await self._scripts.ask(_METADATA, serial, now))
-
-    async def read(self, serial: str, key: ObjectKey) -> Stored:
-        """Read one of a device's own buckets as it stands."""
-        flat = await self._scripts.client.command("HGETALL", keys.bucket(serial, str(key)))
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        values = {n[2:]: msgspec.json.decode(text) for n, text in fields.items() if n.startswith("v:")}
-        return Stored(int(fields.get("r", 0)), int(fields.get("t", 0)), values)
 
 
 def _listing(entry: Listed) -> tuple[object, ...]:
@@ -138,4 +118,4 @@ def _updates(reply: Sequence[Any]) -> tuple[Update, ...]:
 
 
 _SUBSCRIBE, _REREAD, _PUT = load("subscribe"), load("reread"), load("put")
-_COMMAND, _METADATA = load("command"), load("metadata")
+_METADATA = load("metadata")

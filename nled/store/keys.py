@@ -12,13 +12,32 @@ nled:{SERIAL}:buckets       set    the device's bucket keys          object_ttl 
 nled:{SERIAL}:bucket:KEY    hash   a bucket; of a home's bucket only object_ttl after last contact
                                    how far this device has come
 nled:{SERIAL}:owner         hash   user, structure, at, code         for ever
+nled:{SERIAL}:history       stream what changed when: JSON texts     history.days after the last
+                                   by series                         point, and history.points
+nled:{SERIAL}:latest        hash   the last point of each series     as history
 nled:{SERIAL}:key           hash   code, expires                     entry_key_ttl, sliding
 nled:{SERIAL}:pin           string SHA-256 of the pinned password    for ever
+nled:{SERIAL}:secret        string the password it came with last    object_ttl after last contact
+nled:{SERIAL}:previous      string the URL it looked for its server  until it is restored
+                                   at before it was pointed to us
+nled:lan                    hash   the same by address, of units     until they are restored
+                                   whose serial was not known
 nled:code:CODE              string serial of a live entry key        as the entry key
 nled:mac:MAC                string serial that came with this MAC    object_ttl, refreshed by entries
 nled:home:{USER}:bucket:KEY hash   the home's user and structure     for ever
+nled:{SERIAL}:shares        hash   what others may do, by user       until it is forgotten
+nled:{SERIAL}:invites       set    ids of invites to the device      until it is forgotten
 nled:home:{USER}:devices    set    serials of the home               for ever
+nled:home:{USER}:shared     set    serials others share with USER    for ever
+nled:people                 hash   "created email" by user           for ever
+nled:invite:ID              hash   an invite: hash, serial, ...      7 days after its end
+nled:api-keys               set    ids of API keys                   for ever
+nled:api-key:ID             hash   an API key: hash, name, ...       until it is revoked
+nled:failures:ADDRESS       string keys that were none, this minute  60 s
+nled:owned                  zset   serial by when it was claimed     for ever
 nled:claims:ADDRESS         string claims tried in this minute       60 s
+nled:online                 zset   serial by last contact (ms)       until found silent
+nled:events                 stream the last notices: n, f            the newest 10 000 or so
 nled:changes                pub/sub one line for each change         -
 =========================== ====== ================================= ================================
 
@@ -31,18 +50,34 @@ same thing was pushed in answer to a new subscribe.
 
 DEVICES = "nled:devices"
 CHANGES = "nled:changes"
+OWNED = "nled:owned"
+ONLINE = "nled:online"
+EVENTS = "nled:events"
+# About a day of one home; some 2 MB.
+MOST_EVENTS = 10_000
 _DEVICE = "nled:{%s}:"
 _HOME = "nled:home:{%s}:"
 _CODE = "nled:code:"
 _MAC = "nled:mac:"
 _CLAIMS = "nled:claims:"
+LAN = "nled:lan"
+PEOPLE = "nled:people"
+API_KEYS = "nled:api-keys"
+_API_KEY = "nled:api-key:"
+_INVITE = "nled:invite:"
+_FAILURES = "nled:failures:"
 
 LUA = f"""
 local DEVICES, CHANGES = '{DEVICES}', '{CHANGES}'
+local ONLINE, EVENTS, MOST_EVENTS = '{ONLINE}', '{EVENTS}', {MOST_EVENTS}
+local OWNED, LAN = '{OWNED}', '{LAN}'
 local function device_key(serial, what) return string.format('{_DEVICE}', serial) .. what end
 local function home_key(user, what) return string.format('{_HOME}', user) .. what end
 local function code_key(code) return '{_CODE}' .. code end
 local function mac_key(mac) return '{_MAC}' .. mac end
+local PEOPLE, API_KEYS = '{PEOPLE}', '{API_KEYS}'
+local function api_key(id) return '{_API_KEY}' .. id end
+local function invite_key(id) return '{_INVITE}' .. id end
 """
 
 
@@ -61,9 +96,24 @@ def owner(serial: str) -> str:
     return _DEVICE % serial + "owner"
 
 
+def history(serial: str) -> str:
+    """Name the stream of what changed when."""
+    return _DEVICE % serial + "history"
+
+
 def pin(serial: str) -> str:
     """Name the string that holds the hash of a pinned password."""
     return _DEVICE % serial + "pin"
+
+
+def secret(serial: str) -> str:
+    """Name the string that holds the password a device came with last."""
+    return _DEVICE % serial + "secret"
+
+
+def previous(serial: str) -> str:
+    """Name the string that says where a device looked for its server before it was pointed here."""
+    return _DEVICE % serial + "previous"
 
 
 def entry_key(serial: str) -> str:
@@ -84,3 +134,38 @@ def mac(address: str) -> str:
 def claims(address: str) -> str:
     """Name the counter of the claims one client tried in this minute."""
     return _CLAIMS + address
+
+
+def shares(serial: str) -> str:
+    """Name the hash that says what others than its owner may do with a device."""
+    return _DEVICE % serial + "shares"
+
+
+def home_devices(user: str) -> str:
+    """Name the set of the devices somebody owns."""
+    return _HOME % user + "devices"
+
+
+def home_shared(user: str) -> str:
+    """Name the set of the devices that others share with somebody."""
+    return _HOME % user + "shared"
+
+
+def api_key(identifier: str) -> str:
+    """Name the hash of an API key."""
+    return _API_KEY + identifier
+
+
+def failures(address: str) -> str:
+    """Name the counter of the wrong API keys one client came with in this minute."""
+    return _FAILURES + address
+
+
+def invites(serial: str) -> str:
+    """Name the set of the ids of the invites to a device."""
+    return _DEVICE % serial + "invites"
+
+
+def invite(identifier: str) -> str:
+    """Name the hash of an invite."""
+    return _INVITE + identifier

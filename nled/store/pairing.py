@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nled.domain.pairing import LEAST_LIFE, Claim, EntryKey, Tier, structure_id
 from nled.store import keys
@@ -14,17 +14,22 @@ MINUTE = 60
 
 @frozen
 class Arrival:
-    """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset."""
+    """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset.
+
+    `secret` is the password it came with, or "": what its own Settings API wants to hear (PROTOCOL.md g.5).
+    """
 
     serial: str
     facts: Mapping[str, str]
     mac: str
     reset: bool
+    secret: str = field(default="", repr=False)
 
     def as_request(self) -> dict[str, object]:
         """Write it as the script reads it."""
         flat = [text for pair in self.facts.items() for text in pair]
-        return {"serial": self.serial, "facts": flat, "mac": self.mac, "reset": self.reset}
+        told = {"facts": flat, "mac": self.mac, "reset": self.reset, "secret": self.secret}
+        return {"serial": self.serial, **told}
 
 
 class Pairing:

@@ -12,18 +12,28 @@ import msgspec
 from attrs import frozen
 
 from nled.domain.errors import Full
+from nled.domain.history import FLAGS, RECORDED
 from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
 
-_SHARED = ("common", "write", "home")
+_SHARED = ("common", "state", "history", "write", "home", "access")
 
 
-def load(name: str) -> Script:
-    """Load `lua/NAME.lua`."""
+def _recorded() -> str:
+    """Write what goes into a history as Lua; a function, so that only who needs the tables makes them."""
+    cases = []
+    for kind, fields in RECORDED.items():
+        series = ", ".join(f"{name} = '{'?' * (part in FLAGS)}{part}'" for name, part in fields.items())
+        cases.append(f"if kind == '{kind}' then return {{ {series} }} end")
+    return "\n".join(("local function recorded_of(kind)", *cases, "end"))
+
+
+def load(name: str, shared: Sequence[str] = _SHARED) -> Script:
+    """Load `lua/NAME.lua`; what is not about one device's buckets does without what those share."""
     # By pkgutil, since importlib.resources brings zip and temporary files along, and with them 1 MB.
-    parts = [get_data(__name__, f"lua/{each}.lua") or b"" for each in (*_SHARED, name)]
-    return Script(name, "\n".join((keys.LUA, *(part.decode("ascii") for part in parts))))
+    parts = [get_data(__name__, f"lua/{each}.lua") or b"" for each in (*shared, name)]
+    return Script(name, "\n".join((keys.LUA, _recorded(), *(part.decode("ascii") for part in parts))))
 
 
 class Runner(Protocol):
@@ -38,13 +48,19 @@ class Runner(Protocol):
 
 @frozen
 class Limits:
-    """What one installation and one device may take up, and for how long (ms)."""
+    """What one installation and one device may take up, and for how long (ms).
+
+    Attributes:
+        history, points: how long a device's history is kept, and how many points of it at most.
+    """
 
     devices: int
     buckets: int
     device_bytes: int
     ttl: int
     momentary: int
+    history: int = 30 * 86_400_000
+    points: int = 20_000
 
 
 class Scripts:
@@ -57,6 +73,8 @@ class Scripts:
             {
                 "ttl": limits.ttl,
                 "momentary": limits.momentary,
+                "history": limits.history,
+                "points": limits.points,
                 "most_devices": limits.devices,
                 "most_buckets": limits.buckets,
                 "most_bytes": limits.device_bytes,

@@ -1,73 +1,239 @@
-"""The control port, as far as it goes by now: claim a device, set its temperature (PROTOCOL.md c.2, c.4)."""
+"""The control API's thermostats: what they are, and what is done to them (PROTOCOL.md c.1-c.4)."""
+
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from attrs import frozen
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nled.actions.control import Control
-from nled.actions.pairing import Desk
+from nled.actions.thermostats import Thermostats
+from nled.domain import commands
+from nled.domain.access import Need
+from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest
-from nled.domain.requests import object_of
 from nled.domain.serials import sanitize
-from nled.web.errors import Problem
-from nled.web.router import Answer, Router, read_json
-from nled.web.site import BoundedRequest
+from nled.domain.thermostat import Status
+from nled.web.endpoint import Api, Call, Endpoint
 
-MOST_BODY = 64 * 1024
+# Longer waiting is what /api/events is for.
+MOST_WAIT = 30
+
+_SERIAL_REQUIRED = {"serial": "Serial required"}
 
 
-def control_error(problem: Problem) -> Answer:
-    """Write a problem under both keys that clients look for (PROTOCOL.md n.5)."""
-    content = {"success": False, "message": problem.sentence, "error": problem.sentence}
-    return Answer.json(content, problem.status, problem.headers)
+class Command(Struct):
+    """What a thermostat is to do."""
+
+    serial: str
+    command: str
+    value: Any = None
+
+
+class Waiting(Struct):
+    """How long an answer may wait until the device has acknowledged, in seconds."""
+
+    wait: Annotated[float, Meta(ge=0, le=MOST_WAIT)] = 0.0
+
+
+class WrittenFields(Struct):
+    """What a command wrote, and how far it has come."""
+
+    object_key: str
+    values: dict[str, Any]
+    revision: int
+    timestamp: int
+    delivery: Delivery
+
+
+class Commanded(Struct, kw_only=True):
+    """The answer to a command."""
+
+    success: Literal[True] = True
+    data: WrittenFields
+
+
+class ForSerial(Struct):
+    """Which device, as a query has it."""
+
+    serial: str
+
+
+class Which(Struct):
+    """Which device, as a body has it."""
+
+    serial: str
+
+
+class Listing(Struct):
+    """All devices."""
+
+    devices: list[Status]
+    total: int
+
+
+class Deleted(Struct, kw_only=True):
+    """What became of a device that is to be forgotten."""
+
+    success: Literal[True] = True
+    serial: str
+    objects_deleted: int
+
+
+class Schedule(Struct):
+    """A device's schedule, null where there is none."""
+
+    serial: str
+    schedule: dict[str, Any] | None
+    object_revision: int | UnsetType = UNSET
+    object_timestamp: int | UnsetType = UNSET
+
+
+class Notified(Struct, kw_only=True):
+    """How many held polls were told."""
+
+    success: Literal[True] = True
+    subscribers_notified: int
+
+
+class Message(Struct, kw_only=True):
+    """A sentence on what was done."""
+
+    success: Literal[True] = True
+    message: str
 
 
 @frozen
 class ControlRoutes:
-    """The routes of the control port."""
+    """The routes that are about one thermostat, and the list of all."""
 
     control: Control
-    desk: Desk
+    thermostats: Thermostats
 
-    def register(self, router: Router) -> None:
+    def register(self, api: Api) -> None:
         """Add the routes."""
-        router.add("/health", self.health, "GET")
-        router.add("/command", self.command, "POST")
-        router.add("/api/register", self.claim, "POST")
+        needs_serial = {"serial": "Serial parameter required"}
+        api.add(
+            Endpoint(
+                "POST",
+                "/command",
+                self.command,
+                Need.WRITE,
+                "Carry out a command for a thermostat",
+                body=Command,
+                query=Waiting,
+                answer=Commanded,
+                statuses=(404, 409),
+                missing={**_SERIAL_REQUIRED, "command": "Command required"},
+            ),
+            Endpoint(
+                "GET",
+                "/status",
+                self.status,
+                Need.READ,
+                "See one thermostat",
+                query=ForSerial,
+                answer=Status,
+                statuses=(404,),
+                missing=needs_serial,
+            ),
+            Endpoint("GET", "/api/devices", self.devices, Need.READ, "See all thermostats", answer=Listing),
+            Endpoint(
+                "DELETE",
+                "/api/device",
+                self.forget,
+                Need.WRITE,
+                "Forget all that is kept of a thermostat",
+                body=Which,
+                answer=Deleted,
+                statuses=(404,),
+                missing=_SERIAL_REQUIRED,
+            ),
+            Endpoint(
+                "GET",
+                "/api/schedule",
+                self.schedule,
+                Need.READ,
+                "Read a thermostat's schedule",
+                query=ForSerial,
+                answer=Schedule,
+                statuses=(404,),
+                missing=needs_serial,
+            ),
+            Endpoint(
+                "POST",
+                "/notify-device",
+                self.notify,
+                Need.WRITE,
+                "Send a thermostat again what was set here",
+                body=Which,
+                answer=Notified,
+                statuses=(404,),
+                missing=_SERIAL_REQUIRED,
+            ),
+            Endpoint(
+                "POST",
+                "/api/dismiss-pairing/<serial>",
+                self.dismiss,
+                Need.WRITE,
+                "Take the pairing dialog off a thermostat's screen",
+                answer=Message,
+                statuses=(404,),
+            ),
+        )
 
-    def health(self, _request: BoundedRequest) -> Answer:
-        """Say that the process answers."""
-        return Answer.json({"status": "ok"})
+    async def command(self, call: Call) -> Commanded:
+        """Carry out a command; it is stored when this answers, and sent as soon as the device takes it."""
+        body: Command = call.body
+        serial = serial_of(body.serial)
 
-    async def command(self, request: BoundedRequest) -> Answer:
-        """Carry out `{"serial", "command", "value"}`."""
-        body = object_of(read_json(request, MOST_BODY))
-        serial = sanitize(_text(body, "serial", "Serial required"))
-        if serial is None:
-            raise BadRequest("serial must have 10 to 32 letters and digits.")
-        command = _text(body, "command", "Command required")
-        done = await self.control.command(serial, command, body.get("value"))
-        written = {"object_key": done.receipt.key, "values": done.values}
-        return Answer.json({"success": True, "data": written})
+        rule = partial(commands.plan, body.command, body.value)
+        done = await self.control.command(call.principal, serial, body.command, rule, call.query.wait)
+        values = {
+            name: value for name, value in done.changes[0].values.items() if name not in commands.SECRET
+        }
+        receipt = done.receipt
+        written = WrittenFields(receipt.key, values, receipt.revision, receipt.timestamp, done.delivery)
+        return Commanded(data=written)
 
-    async def claim(self, request: BoundedRequest) -> Answer:
-        """Claim the device that shows `{"code"}` for `{"userId"}`."""
-        body = object_of(read_json(request, MOST_BODY))
-        if not body.get("code") or not body.get("userId"):
-            raise BadRequest("Missing required fields: code, userId")
-        address = request.getClientAddress()
-        host = getattr(address, "host", "local")
-        serial = await self.desk.claim(body["code"], body["userId"], host)
-        if serial is None:
-            sentence = "Invalid, expired, or already claimed entry key"
-            # 200, as clients of this API expect it (c.4).
-            return Answer.json({"success": False, "message": sentence, "error": sentence})
-        told = f"Device {serial} registered to {body['userId']}"
-        return Answer.json({"success": True, "serial": serial, "message": told})
+    async def status(self, call: Call) -> Status:
+        """See one thermostat: what it measures, what it is set to, what it has not heard of yet."""
+        return await self.thermostats.status(call.principal, serial_of(call.query.serial))
+
+    async def devices(self, call: Call) -> Listing:
+        """See all thermostats that the caller may see."""
+        devices = await self.thermostats.all(call.principal)
+        return Listing(devices, len(devices))
+
+    async def forget(self, call: Call) -> Deleted:
+        """Forget a device: its state, its owner, its shares, its code. If it comes again, it is new."""
+        serial = serial_of(call.body.serial)
+        return Deleted(serial=serial, objects_deleted=await self.thermostats.forget(call.principal, serial))
+
+    async def schedule(self, call: Call) -> Schedule:
+        """Read a schedule: days "0" (Monday) to "6", each a map of setpoints in the order of their times."""
+        serial = serial_of(call.query.serial)
+        found = await self.thermostats.schedule(call.principal, serial)
+        if not found.values:
+            return Schedule(serial, None)
+        return Schedule(serial, dict(found.values), found.revision, found.timestamp)
+
+    async def notify(self, call: Call) -> Notified:
+        """Offer a device again what was set here, never what it told itself nor a setpoint of yesterday."""
+        told = await self.thermostats.resend(call.principal, serial_of(call.body.serial))
+        return Notified(subscribers_notified=told)
+
+    async def dismiss(self, call: Call, serial: str) -> Message:
+        """Take the pairing dialog off the screen."""
+        wanted = serial_of(serial)
+        if await self.thermostats.dismiss(call.principal, wanted):
+            return Message(message=f"Pairing dialog dismissed for {wanted}")
+        return Message(message=f"No pairing dialog to dismiss for {wanted}")
 
 
-def _text(body: dict[str, object], name: str, missing: str) -> str:
-    value = body.get(name)
-    if value in (None, ""):
-        raise BadRequest(missing)
-    if not isinstance(value, str):
-        raise BadRequest(f"{name} must be a text.")
-    return value
+def serial_of(text: str) -> str:
+    """Read a serial as people write it; raises BadRequest."""
+    serial = sanitize(text)
+    if serial is None:
+        raise BadRequest("serial must have 10 to 32 letters and digits.")
+    return serial

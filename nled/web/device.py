@@ -61,7 +61,7 @@ class DeviceRoutes:
             return answer
         if self.desk.pinned:
             return self._pinned_entry(identity, facts, answer)
-        kept = self.arrivals.entered(identity.serial, facts)
+        kept = self.arrivals.entered(identity.serial, facts, identity.password)
         return answer if kept is None else _after(kept, answer)
 
     async def _pinned_entry(self, identity: Identity, facts: dict[str, str], answer: Answer) -> Answer:
@@ -70,7 +70,7 @@ class DeviceRoutes:
             serial, _ = await self.desk.recognise(identity)
         except (Refused, StoreUnavailable):
             return answer
-        kept = self.arrivals.entered(serial, facts)
+        kept = self.arrivals.entered(serial, facts, identity.password)
         if kept is not None:
             await kept
         return answer

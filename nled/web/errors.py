@@ -6,11 +6,26 @@ from twisted.python.failure import Failure
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
-from nled.domain.errors import BadRequest, Full, NotKnown, Refused, TooLarge, TooMany
+from nled.domain.errors import (
+    BadRequest,
+    Conflict,
+    Denied,
+    Full,
+    NotKnown,
+    Refused,
+    Silent,
+    TooLarge,
+    TooMany,
+    Unreachable,
+)
 from nled.store.client import StoreUnavailable
 from nled.web.site import Head
 
 _log = Logger()
+
+
+class UnsupportedType(Exception):
+    """A body is of a type that is not read here; the text names the one that is."""
 
 
 # The sentence is the error's own where the table has none.
@@ -18,10 +33,15 @@ _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ..
     (BadRequest, 400, ""),
     # Without WWW-Authenticate, which would teach a device other credentials (PROTOCOL.md a.10).
     (Refused, 401, ""),
+    (Denied, 403, ""),
     (NotKnown, 404, ""),
     ((NotFound, RequestRedirect), 404, "There is nothing at this path."),
+    (Conflict, 409, ""),
     (TooLarge, 413, ""),
+    (UnsupportedType, 415, ""),
     (TooMany, 429, ""),
+    (Silent, 504, ""),
+    (Unreachable, 502, ""),
     (Full, 503, ""),
     # What is wrong with the store is logged where it is noticed; outside it is nobody's business. Not a
     # word on whether something was changed: a store that hangs does what it was asked when it goes on.

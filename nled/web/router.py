@@ -41,10 +41,11 @@ class Answer:
 
 
 Handler = Callable[..., Awaitable[Answer | None] | Answer]
-Describe = Callable[[Problem], Answer]
+Describe = Callable[[BoundedRequest, Problem], Answer]
+Gate = Callable[[BoundedRequest], Answer | None]
 
 
-def plain_error(problem: Problem) -> Answer:
+def plain_error(_request: BoundedRequest, problem: Problem) -> Answer:
     """Write a problem as the device port does, `{"error": sentence}`."""
     return Answer.json({"error": problem.sentence}, problem.status, problem.headers)
 
@@ -55,11 +56,15 @@ class Router:
     Attributes:
         fold: folds a raw path to the spelling the routes are written in.
         describe: writes a problem in the port's own form.
+        gate: sees every request before anything else does; raises, or answers, what is not to go on.
     """
 
-    def __init__(self, fold: Callable[[bytes], str], describe: Describe = plain_error) -> None:
+    def __init__(
+        self, fold: Callable[[bytes], str], describe: Describe = plain_error, gate: Gate | None = None
+    ) -> None:
         self.fold = fold
         self.describe = describe
+        self.gate = gate
         self._klein = Klein()
         self._exact: dict[str, dict[bytes, Handler]] = {}
         # Whatever Klein's own matching refuses is answered by the same table.
@@ -125,7 +130,7 @@ class Router:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
             request.transport.abortConnection()
         else:
-            self._send(request, self.describe(problem))
+            self._send(request, self.describe(request, problem))
 
     def _send(self, request: BoundedRequest, answer: Answer) -> None:
         request.reply(answer.status, answer.headers, answer.body)
@@ -149,9 +154,12 @@ class _Resource(KleinResource):
     def render(self, request: Any) -> Any:
         router = self._router
         try:
+            if router.gate is not None and (answer := router.gate(request)) is not None:
+                request.reply(answer.status, answer.headers, answer.body)
+                return NOT_DONE_YET
             path = router.fold(request.path)
             handler = router.shortcut(path, request.method)
-        except (BadRequest, MethodNotAllowed):
+        except Exception:  # noqa: BLE001 - as in _finish
             router.fail(request, Failure())
         else:
             if handler is None:

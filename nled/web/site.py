@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -39,6 +39,8 @@ class BoundedRequest(Request):
 
     channel: Any
     refused = False
+    # Headers that go out with whatever is answered.
+    extra: Head = ()
     _length = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -84,8 +86,10 @@ class BoundedRequest(Request):
         except BaseException:  # noqa: BLE001 - as Twisted has it; the router lets nothing through
             self.processingFailed(Failure())
 
-    def begin(self, status: int, head: Head, length: int | None = None) -> None:
-        """Write the head of a JSON answer, with the names of headers exactly as they are given.
+    def begin(
+        self, status: int, head: Head, length: int | None = None, content_type: bytes = b"application/json"
+    ) -> None:
+        """Write the head of an answer, with the names of headers exactly as they are given.
 
         Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand (TRAPS.md T-W14). Without
         a `length` the body follows by `write`, each call one chunk.
@@ -93,17 +97,20 @@ class BoundedRequest(Request):
         self.setResponseCode(status)
         self.startedWriting = 1
         lines = [
-            b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: application/json\r\n"
-            % (status, self.code_message, self.site.date())
+            b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\n"
+            % (status, self.code_message, self.site.date(), content_type)
         ]
-        if length is not None:
+        if status == NO_CONTENT:
+            # Neither a length nor chunks, by RFC 9110 8.6.
+            pass
+        elif length is not None:
             lines.append(b"Content-Length: %d\r\n" % length)
-        elif self.clientproto == b"HTTP/1.1":
+        elif self.clientproto == b"HTTP/1.1" and self.method != b"HEAD":
             self.chunked = 1
             lines.append(b"Transfer-Encoding: chunked\r\n")
         if not self.channel.persistent:
             lines.append(b"Connection: close\r\n")
-        lines.extend(b"%b: %b\r\n" % line for line in head)
+        lines.extend(b"%b: %b\r\n" % line for line in (*head, *self.extra))
         lines.append(b"\r\n")
         self.channel.write(b"".join(lines))
 

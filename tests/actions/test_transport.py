@@ -11,7 +11,7 @@ from nled.domain.buckets import ObjectKey
 from nled.domain.requests import Listed, Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub
-from nled.store.buckets import Opened, Written
+from nled.store.buckets import Newer, Opened, Written
 from nled.store.client import StoreUnavailable
 
 SERIAL = "02AA01AC33140F61"
@@ -29,19 +29,20 @@ class Store:
     def __init__(self) -> None:
         self.opening: Deferred[Opened] = Deferred()
         self.newer: tuple[Update, ...] | StoreUnavailable = ()
+        self.due: int | None = None
         self.slow: Deferred[None] | None = None
         self.claims: list[dict[str, int]] = []
 
     async def subscribe(self, serial: str, listed: Sequence[Listed], now: int) -> Opened:
         return await self.opening
 
-    async def reread(self, serial: str, claims: dict[str, int], now: int) -> tuple[Update, ...]:
+    async def reread(self, serial: str, claims: dict[str, int], now: int) -> Newer:
         self.claims.append(dict(claims))
         if self.slow is not None:
             await self.slow
         if isinstance(self.newer, StoreUnavailable):
             raise self.newer
-        return self.newer
+        return Newer(self.newer, self.due)
 
     async def put(self, serial: str, puts: Sequence[Put], now: int) -> list[Written]:
         return [Written("stored", Receipt(7, 8, str(put.key))) for put in puts]
@@ -96,6 +97,20 @@ class Polls(TransportTestCase):
         subscribing.cancel()
         self.failureResultOf(subscribing)
         self.assertEqual(len(self.hub), 0)
+
+    def test_what_is_due_later_is_asked_for_then(self) -> None:
+        self.store.opening.callback(Opened((), (), 12_000))
+        waiting = self.next(self.successResultOf(self.subscribe()))
+        self.store.due = 3000
+        self.clock.advance(11.9)
+        self.assertEqual(self.store.claims, [])
+        self.clock.advance(0.1)
+        self.assertEqual(len(self.store.claims), 1)
+        self.clock.advance(2.9)
+        self.assertNoResult(waiting)
+        self.store.newer = (update(9),)
+        self.clock.advance(0.1)
+        self.assertEqual(self.successResultOf(waiting), (update(9),))
 
     def test_each_chunk_is_what_the_ones_before_it_lacked(self) -> None:
         second = self.next(self.sent())

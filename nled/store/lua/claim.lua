@@ -8,17 +8,11 @@ if owner and redis.call('HEXISTS', owner_hash, 'open') == 0 then return 0 end
 
 redis.call('DEL', key, code_key(code))
 if owner and owner ~= request.user then
-  -- It leaves the home it was reset in, and that home's list of devices.
-  redis.call('SREM', home_key(owner, 'devices'), serial)
-  list_devices()
-  for _, left in ipairs({ 'user.' .. owner, 'structure.' .. structure }) do
-    redis.call('SREM', index, left)
-    redis.call('DEL', device_key(serial, 'bucket:' .. left))
-  end
+  leave_home()
+  -- It came into other hands: what its former owner shared is over, and when they were at home is
+  -- nobody's business.
+  forget_access()
+  redis.call('DEL', device_key(serial, 'history'), device_key(serial, 'latest'))
 end
-redis.call('DEL', owner_hash)
-owner, structure = request.user, request.structure
-redis.call('HSET', owner_hash, 'user', owner, 'structure', structure, 'at', now, 'code', code)
-settle_home()
-publish('user.' .. owner, 0, 0, 'server')
+enter_home(request.user, request.structure, code)
 return 1

@@ -1,6 +1,46 @@
--- One write by the server for a device it has met: request.write.
--- Returns {outcome, revision, timestamp}, the outcome being 'unknown' for a device nobody has met.
+-- Writes by the server for a device, all of them or none: request.writes.
+-- Returns {'unknown'} for a device nobody has met; {'conflict'} when a revision is not the expected one, or a
+-- home not the device's; {'full'}; or {'ok', {outcome, revision, timestamp, delivery, minted}, ...}.
 
-if not owner and not redis.call('ZSCORE', DEVICES, serial) then return { 'unknown', 0, 0 } end
-request.write.origin = 'server'
-return server_write(request.write)
+if not known() then return { 'unknown' } end
+
+local homes = { user = DEFAULT_USER, structure = DEFAULT_HOME }
+if owner then homes = { user = 'user.' .. owner, structure = 'structure.' .. structure } end
+
+-- An unclaimed device gets its structure with the first write to it, and a user, without whose name it would
+-- not look at that.
+local function founds_home(w)
+  return not owner and w.key == DEFAULT_HOME and redis.call('HEXISTS', locate(w.key), 'v:name') == 0
+end
+
+local prepared, founding = {}, false
+for i, w in ipairs(request.writes) do
+  local home = homes[w.key:match('^[^.]+')]
+  -- Claimed or given away since somebody looked.
+  if home and home ~= w.key then return { 'conflict' } end
+  local names = {}
+  for j, v in ipairs(w.values) do names[j] = v[1] end
+  if founds_home(w) then
+    founding = true
+    w.values[#w.values + 1] = { 'name', '"Home"', 's' }
+    w.values[#w.values + 1] = { 'devices', '["device.' .. serial .. '"]', 's' }
+  end
+  w.bounded = true
+  local outcome, revision, timestamp, carry_out = prepare(w)
+  if outcome == 'conflict' or outcome == 'full' then return { outcome } end
+  prepared[i] = { names, outcome, revision, timestamp, carry_out }
+end
+
+if founding then server_write({ key = DEFAULT_USER, values = { { 'name', '"default"', 's' } } }) end
+local answer = { 'ok' }
+for i, w in ipairs(request.writes) do
+  local names, outcome, revision, timestamp, carry_out = unpack(prepared[i])
+  if carry_out then
+    revision, timestamp = carry_out()
+    answer[i + 1] = { outcome, revision, timestamp, 'queued', timestamp }
+  else
+    local state, minted = delivery(w.key, names, 0)
+    answer[i + 1] = { outcome, revision, timestamp, state, minted }
+  end
+end
+return answer

@@ -5,6 +5,8 @@ local request = cjson.decode(ARGV[1])
 local now = request.now
 -- The device that all below is about.
 local serial, facts, index, owner, structure
+-- Puts points into a device's history; set by history.lua.
+local record
 
 local function turn_to(device)
   serial = device
@@ -58,14 +60,32 @@ local function contents(content)
   return stamps, values
 end
 
-local function notice(member, key, revision, timestamp, what)
-  redis.call('PUBLISH', CHANGES, string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what))
+-- Fields that a notice names, as a JSON array: so few and so short that no device can fill the store.
+local function names_text(names)
+  local told = {}
+  for _, name in ipairs(names or {}) do
+    if #told == 32 then break end
+    if #name <= 64 then told[#told + 1] = name end
+  end
+  return #told > 0 and cjson.encode(told) or '[]'
 end
 
--- Tell of a change; of a home's bucket, all its devices.
-local function publish(key, revision, timestamp, origin)
-  local members = of_home(key) and redis.call('SMEMBERS', home_key(owner, 'devices')) or { serial }
-  for _, member in ipairs(members) do notice(member, key, revision, timestamp, origin) end
+-- Tell whoever listens now, and remember it for who comes back and asks what was missed.
+local function notice(member, key, revision, timestamp, what, names)
+  local head = string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what)
+  local fields = names_text(names)
+  local id = redis.call('XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'n', head, 'f', fields)
+  redis.call('PUBLISH', CHANGES, head .. ' ' .. id .. ' ' .. fields)
+end
+
+-- Whose a bucket is: this device's, or all those of its home.
+local function members_of(key)
+  return of_home(key) and redis.call('SMEMBERS', home_key(owner, 'devices')) or { serial }
+end
+
+-- Tell of a change of the fields named; of a home's bucket, all its devices.
+local function publish(key, revision, timestamp, origin, names)
+  for _, member in ipairs(members_of(key)) do notice(member, key, revision, timestamp, origin, names) end
 end
 
 -- Note that the device has what the server wrote up to a timestamp; tell whoever waits for that.
@@ -85,10 +105,15 @@ local function contact()
     redis.call('HSETNX', facts, 'first', now)
     notice(serial, 'device.' .. serial, 0, 0, 'met')
   end
+  if redis.call('ZADD', ONLINE, now, serial) == 1 then
+    record(serial, { 'online', 'true' }, now)
+    notice(serial, 'device.' .. serial, 0, 0, 'online')
+  end
   -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
   if redis.call('PTTL', facts) < request.ttl * 0.99 then
     redis.call('PEXPIRE', facts, request.ttl)
     redis.call('PEXPIRE', index, request.ttl)
+    redis.call('PEXPIRE', device_key(serial, 'secret'), request.ttl)
     for _, key in ipairs(redis.call('SMEMBERS', index)) do
       redis.call('PEXPIRE', device_key(serial, 'bucket:' .. key), request.ttl)
     end

@@ -1,14 +1,9 @@
 -- What a device has yet to learn, and the home it learns of.
 
--- The home's buckets come first, the user before the structure: its name ends the pairing screen.
-local function with_home_first(keys)
-  local ordered = {}
-  if owner then ordered = { 'user.' .. owner, 'structure.' .. structure } end
-  for _, key in ipairs(keys) do
-    if not of_home(key) then ordered[#ordered + 1] = key end
-  end
-  return ordered
-end
+-- A schedule waits this long (ms) after another one: of two, the device would lose one (PROTOCOL.md b.5).
+local SPACING = 15000
+-- In how many ms a schedule that waits is due.
+local due
 
 -- The fields of a bucket that the server wrote after `claim` and the device still needs, as
 -- {revision, timestamp, key, {name, text, ...}}; nil when there are none.
@@ -16,7 +11,7 @@ local function newer(key, claim)
   local content, view = locate(key)
   local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
   if newest <= claim then return nil end
-  local acked = numbers(view, 'a')
+  local acked, pushed = numbers(view, 'a', 'p')
   local stamps, values = contents(content)
   local names, fields = {}, {}
   for name, stamp in pairs(stamps) do
@@ -26,11 +21,19 @@ local function newer(key, claim)
     end
   end
   if #names == 0 then return nil end
+  if key:sub(1, 9) == 'schedule.' then
+    local at = numbers(view, 'pa')
+    if timestamp > pushed and now - at < SPACING then
+      due = at + SPACING - now
+      return nil
+    end
+  end
   table.sort(names)
   for _, name in ipairs(names) do
     fields[#fields + 1], fields[#fields + 2] = name, values[name]
   end
   redis.call('HSET', view, 'p', timestamp, 'pa', now)
+  if pushed < timestamp then notice(serial, key, revision, timestamp, 'pushed', names) end
   if content ~= view then redis.call('PEXPIRE', view, request.ttl) end
   return { revision, timestamp, key, fields }
 end
@@ -43,7 +46,7 @@ local function list_devices()
   for i, member in ipairs(devices) do devices[i] = '"device.' .. member .. '"' end
   local values = { { 'devices', '[' .. table.concat(devices, ',') .. ']', 's' } }
   if redis.call('HEXISTS', locate(home), 'v:name') == 0 then values[2] = { 'name', '"Home"', 's' } end
-  server_write({ key = home, origin = 'server', values = values })
+  server_write({ key = home, values = values })
 end
 
 -- The home of an owned device has a user, whose name ends the pairing screen, and a structure. A home
@@ -53,8 +56,44 @@ local function settle_home()
   local came = redis.call('SADD', home_key(owner, 'devices'), serial) == 1
   if not came and redis.call('EXISTS', user, home) == 2 then return end
   if redis.call('HEXISTS', user, 'v:name') == 0 then
-    server_write({ key = 'user.' .. owner, origin = 'server',
-      values = { { 'name', '"' .. owner .. '"', 's' } } })
+    server_write({ key = 'user.' .. owner, values = { { 'name', '"' .. owner .. '"', 's' } } })
   end
   list_devices()
+end
+
+-- Let go of one of the device's own buckets, or of how far it has come with one of its home.
+local function drop_bucket(key)
+  local view, freed = device_key(serial, 'bucket:' .. key), 0
+  for name, text in pairs(select(2, contents(view))) do freed = freed + #name + #text end
+  if freed > 0 then redis.call('HINCRBY', facts, 'bytes', -freed) end
+  redis.call('SREM', index, key)
+  redis.call('DEL', view)
+end
+
+-- Take the device out of the home it is in, and from that home's list of devices.
+local function leave_home()
+  redis.call('SREM', home_key(owner, 'devices'), serial)
+  list_devices()
+  drop_bucket('user.' .. owner)
+  drop_bucket('structure.' .. structure)
+  redis.call('DEL', device_key(serial, 'owner'))
+  redis.call('ZREM', OWNED, serial)
+  owner, structure = nil, nil
+end
+
+-- Make the device, which is in no other home, a user's, and tell it.
+local function enter_home(user, home, code)
+  drop_bucket(DEFAULT_USER)
+  drop_bucket(DEFAULT_HOME)
+  owner, structure = user, home
+  local hash = device_key(serial, 'owner')
+  redis.call('DEL', hash)
+  redis.call('HSET', hash, 'user', owner, 'structure', structure, 'at', now)
+  -- The code it was claimed by, which it goes on showing.
+  if code then redis.call('HSET', hash, 'code', code) end
+  redis.call('ZADD', OWNED, now, serial)
+  redis.call('HSETNX', PEOPLE, owner, string.format('%.0f ', now))
+  settle_home()
+  publish('user.' .. owner, 0, 0, 'server')
+  notice(serial, 'device.' .. serial, 0, 0, 'access')
 end

@@ -1,5 +1,5 @@
 -- What has become newer for a held poll. request.claims: {{key, timestamp}, ...}, what that poll has so
--- far; a bucket it does not know yet counts as 0. Returns updates.
+-- far; a bucket it does not know yet counts as 0. Returns {updates, in how many ms more is due or null}.
 
 local claims = {}
 local keys = redis.call('SMEMBERS', index)
@@ -10,4 +10,4 @@ local updates = {}
 for _, key in ipairs(with_home_first(keys)) do
   updates[#updates + 1] = newer(key, claims[key] or 0)
 end
-return updates
+return { updates, due or false }

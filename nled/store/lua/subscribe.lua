@@ -1,6 +1,7 @@
 -- A new subscribe, in one step: contact, claims (= acknowledgements), inline values, and what is newer.
 -- request.listed: {{key, claim, values or null, whether they replace}, ...}.
--- Returns {'full'} or {'ok', updates, {key, baseline, ...} for buckets the device did not list}.
+-- Returns {'full'} or {'ok', updates, {key, baseline, ...} for buckets the device did not list, in how many ms
+-- more is due or null}.
 
 if not contact() then return { 'full' } end
 
@@ -86,4 +87,4 @@ for _, key in ipairs(with_home_first(keys)) do
     updates[#updates + 1] = newer(key, claims[key])
   end
 end
-return { 'ok', updates, baselines }
+return { 'ok', updates, baselines, due or false }

@@ -16,17 +16,17 @@ end
 
 -- Where something did: those writes move up behind it.
 local function keep_unseen_newer(key, content, stamps, seen, revision, timestamp)
-  local moved
+  local moved = {}
   for name, stamp in pairs(stamps) do
     if stamp.timestamp <= timestamp and not seen(stamp) and not expired(stamp) then
       stamp.revision, stamp.timestamp = revision + 1, timestamp + 1
       redis.call('HSET', content, 's:' .. name, stamp_text(stamp))
-      moved = true
+      moved[#moved + 1] = name
     end
   end
-  if moved then
+  if #moved > 0 then
     redis.call('HSET', content, 'r', revision + 1, 't', timestamp + 1, 'w', timestamp + 1)
-    publish(key, revision + 1, timestamp + 1, 'server')
+    publish(key, revision + 1, timestamp + 1, 'server', moved)
   end
 end
 
@@ -96,10 +96,20 @@ local function plan_rest(drop, values, w)
   return grown
 end
 
+-- The names of the fields that set and drop write or take away.
+local function names_in(set, drop)
+  local names = {}
+  for i = 1, #set, 2 do names[#names + 1] = set[i]:sub(3) end
+  for _, field in ipairs(drop) do
+    if field:sub(1, 2) == 'v:' then names[#names + 1] = field:sub(3) end
+  end
+  return names
+end
+
 -- Mint the next revision and timestamp, and store: set and drop are hash fields and values.
 local function commit(w, content, view, set, drop, grown)
   local revision, timestamp, claimed = numbers(content, 'r', 't', 'c')
-  local new = revision == 0
+  local new, names = revision == 0, names_in(set, drop)
   revision, timestamp = revision + 1, math.max(now, timestamp + 1, claimed + 1)
   if w.origin == 'server' then
     for _, v in ipairs(w.values) do
@@ -119,7 +129,8 @@ local function commit(w, content, view, set, drop, grown)
       redis.call('PEXPIRE', content, request.ttl)
     end
   end
-  publish(w.key, revision, timestamp, w.origin)
+  record_change(w.key, set)
+  publish(w.key, revision, timestamp, w.origin, names)
   return revision, timestamp
 end
 
@@ -159,13 +170,19 @@ local function device_write(w)
     return { 'conflict', revision, select(2, as_seen(stamps, seen, revision, timestamp)) }
   end
 
+  -- The echo guard: the device prepared this before it had the server's write of the same field, or of any
+  -- field of what is one whole.
+  local function stale(stamp)
+    return stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
+  end
+  local outdated
+  for _, stamp in pairs(w.replace and stamps or {}) do outdated = outdated or stale(stamp) end
+  if outdated then w.values, w.replace = {}, false end
+
   local set, drop, grown = {}, {}, 0
   for _, v in ipairs(w.values) do
     local name, text = v[1], v[2]
-    local stamp = stamps[name]
-    -- The echo guard: the device prepared this before it had the server's write of the same field.
-    local stale = stamp and given(w.base) and not given(w.expect) and not seen(stamp) and not expired(stamp)
-    if not stale and not equal(values[name], text) then
+    if not stale(stamps[name]) and not equal(values[name], text) then
       grown = grown + plan(set, values, name, text)
       drop[#drop + 1] = 's:' .. name
     end
@@ -174,19 +191,21 @@ local function device_write(w)
 
   local outcome = #set + #drop == 0 and 'same' or too_much(w, view, grown) and 'full'
   if outcome then return { outcome, as_seen(stamps, seen, revision, timestamp) } end
+  -- What the device has changed as a whole is its own as a whole.
+  for name in pairs(w.replace and stamps or {}) do drop[#drop + 1] = 's:' .. name end
   for _, field in ipairs(drop) do stamps[field:sub(3)] = nil end
   revision, timestamp = commit(w, content, view, set, drop, grown)
   keep_unseen_newer(w.key, content, stamps, seen, revision, timestamp)
   return { 'stored', revision, timestamp }
 end
 
--- What the server writes. w: key; values {{name, text, kind, companion}, ...}, companions being no
--- change on their own; replace; expect, a revision that may be missing.
--- Returns 'stored', 'same' or 'conflict', revision, timestamp.
-local function server_write(w)
+-- What it takes to write for the server. w: key; values {{name, text, kind, companion}, ...}, companions being
+-- no change on their own; replace; expect, a revision that may be missing; bounded, whether limits apply.
+-- Returns 'stored', 'same', 'conflict' or 'full', where the bucket stands, and what carries it out if it is to be.
+local function prepare(w)
   local content, view = locate(w.key)
   local revision, timestamp = numbers(content, 'r', 't')
-  if given(w.expect) and w.expect ~= revision then return { 'conflict', revision, timestamp } end
+  if given(w.expect) and w.expect ~= revision then return 'conflict', revision, timestamp end
   local stamps, values
   if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
   local set, drop, grown, changed = {}, {}, 0, false
@@ -200,6 +219,16 @@ local function server_write(w)
     grown = grown + plan(set, values, name, text)
   end
   grown = grown + plan_rest(drop, values, w)
-  if not changed and #drop == 0 then return { 'same', revision, timestamp } end
-  return { 'stored', commit(w, content, view, set, drop, grown) }
+  if not changed and #drop == 0 then return 'same', revision, timestamp end
+  if w.bounded and content == view and too_much(w, view, grown) then return 'full', revision, timestamp end
+  return 'stored', revision, timestamp, function()
+    w.origin = 'server'
+    return commit(w, content, view, set, drop, grown)
+  end
+end
+
+-- Write for the server, as `prepare` has it.
+local function server_write(w)
+  local carry_out = select(4, prepare(w))
+  if carry_out then carry_out() end
 end

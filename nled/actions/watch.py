@@ -1,0 +1,180 @@
+"""What somebody hears of the devices they may read, from where they left off.
+
+The store remembers notices and the feed hears new ones. A watch listens first and reads what it missed then,
+so that nothing is lost in between, nor told twice; it reads again whenever the feed may have lost something.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from attrs import define, field, frozen
+
+from nled.actions.feed import Feed, Listener
+from nled.domain.access import Principal
+from nled.domain.errors import Full
+from nled.domain.notice import GAP, Notice, place
+from nled.store.client import StoreUnavailable
+from nled.store.events import Events
+
+# The serials somebody may read now, None for all; raises Refused for one who may not call any more.
+Visible = Callable[[Principal], Awaitable[frozenset[str] | None]]
+
+# Where nobody has been: what is behind it is no longer kept.
+NOWHERE = "0-0"
+# Notices read from the store at a time.
+BATCH = 200
+# Seconds between two looks at what somebody may read, and between two tries while the store is away.
+RECHECK = 60.0
+RETRY = 5.0
+
+
+@frozen
+class Watches:
+    """Opens watches, a bounded number of them.
+
+    Attributes:
+        most: how many may be open in this process.
+    """
+
+    feed: Feed
+    events: Events
+    visible: Visible
+    most: int
+    _open: "set[Watch]" = field(factory=set)
+
+    async def open(self, principal: Principal, last: str | None) -> "Watch":
+        """Watch from now on, or from behind the notice with the id `last`.
+
+        Raises:
+            Full: as many watch as may.
+            Refused: the caller may not read any more.
+            StoreUnavailable.
+        """
+        if len(self._open) >= self.most:
+            raise Full(f"This server has as many event streams open as it may ({self.most}); try later.")
+        watch = Watch(self, principal, self.feed.open())
+        self._open.add(watch)
+        begun = False
+        try:
+            await watch.begin(last)
+            begun = True
+        finally:
+            if not begun:
+                watch.close()
+        return watch
+
+    def forget(self, watch: "Watch") -> None:
+        """Make room for another."""
+        self._open.discard(watch)
+
+
+@define(eq=False)
+class Watch:
+    """One who watches. Close it in a `finally`; one waiter at a time.
+
+    Attributes:
+        position: id of the last notice that was looked at, told or not.
+    """
+
+    _watches: Watches
+    _principal: Principal
+    _listener: Listener
+    position: str = NOWHERE
+    _place: tuple[int, int] = (0, 0)
+    # Whether the store may know more than the feed has told.
+    _behind: bool = False
+    _backlog: deque[Notice] = field(factory=deque)
+    _visible: frozenset[str] | None = frozenset()
+    _check_at: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will come any more, as the daemon stops."""
+        return self._listener.over
+
+    async def begin(self, last: str | None) -> None:
+        """Find out what may be read and where to start; raises Refused, StoreUnavailable."""
+        await self._check()
+        if last is None:
+            self._move(await self._watches.events.last() or NOWHERE)
+            return
+        try:
+            self._move(last)
+        except ValueError:
+            self._move(NOWHERE)
+        self._behind = True
+
+    async def next(self, seconds: float) -> Notice | None:
+        """Give the next notice of a device that may be read; None when there was none within that time.
+
+        GAP says that some are lost for good: whoever watches has to look at everything anew.
+
+        Raises:
+            Refused: the caller may not read any more.
+        """
+        end = self._now() + seconds
+        while not self.over and (left := end - self._now()) > 0:
+            try:
+                notice = await self._any(left)
+                if notice is GAP or (notice is not None and await self._is_for_them(notice)):
+                    return notice
+            except StoreUnavailable:
+                # What was taken and not told is read again.
+                self._backlog.clear()
+                self._behind = True
+                await self._listener.next(min(RETRY, left))
+        if self._now() >= self._check_at:
+            with suppress(StoreUnavailable):
+                await self._check()
+        return None
+
+    def close(self) -> None:
+        """Watch no more; a second time does nothing."""
+        self._listener.close()
+        self._watches.forget(self)
+
+    async def _any(self, seconds: float) -> Notice | None:
+        if self._behind and not self._backlog and not await self._catch_up():
+            return GAP
+        if self._backlog:
+            return self._backlog.popleft()
+        notice = await self._listener.next(seconds)
+        if notice is GAP:
+            self._behind = True
+            return None
+        return notice
+
+    async def _catch_up(self) -> bool:
+        """Read what came behind the position; False if that is no longer kept."""
+        found = await self._watches.events.since(self.position, BATCH)
+        if found is None:
+            self._move(await self._watches.events.last() or NOWHERE)
+        self._behind = found is not None and len(found) == BATCH
+        self._backlog.extend(found or ())
+        return found is not None
+
+    async def _is_for_them(self, notice: Notice) -> bool:
+        if notice.place <= self._place:
+            return False
+        theirs = self._may_read(notice.serial)
+        if notice.what in ("access", "met") or self._now() >= self._check_at:
+            await self._check()
+            # Of a device they lose they are told this last thing.
+            theirs = theirs or self._may_read(notice.serial)
+        self._move(notice.id)
+        return theirs
+
+    def _may_read(self, serial: str) -> bool:
+        return self._visible is None or serial in self._visible
+
+    async def _check(self) -> None:
+        self._visible = await self._watches.visible(self._principal)
+        self._check_at = self._now() + RECHECK
+
+    def _move(self, identifier: str) -> None:
+        self._place = place(identifier)
+        self.position = identifier
+
+    def _now(self) -> float:
+        return self._watches.feed.clock.seconds()

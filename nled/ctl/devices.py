@@ -1,0 +1,136 @@
+"""`nledctl devices`, `status`: what there is, and how it is."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from nled.ctl.command import Session, command, group, pass_session
+from nled.ctl.output import ago, degrees, moment, show_facts, show_table
+
+
+@group(
+    "devices",
+    invoke_without_command=True,
+    short_help="List the thermostats, or forget one.",
+    examples="""
+    nledctl devices
+    nledctl devices --json
+    nledctl devices forget 02AA01AC33140F61""",
+)
+@pass_session
+@click.pass_context
+def devices(ctx: click.Context, session: Session) -> None:
+    """List the thermostats, or forget one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    answer = session.client.get("/api/devices")
+    now = time.time()
+
+    def rows() -> None:
+        show_table(
+            ("serial", "name", "state", "now", "set to", "mode", "seen", "waiting"),
+            [
+                (
+                    each["serial"],
+                    each["name"],
+                    "online" if each["is_available"] else "offline",
+                    degrees(each["current_temperature"]),
+                    _target(each),
+                    _mode(each),
+                    ago(each["last_seen"], now),
+                    len(each.get("pending", ())) or None,
+                )
+                for each in answer["devices"]
+            ],
+            "No thermostat has come yet. `nledctl doctor` says whether one could.",
+        )
+
+    session.show(answer, rows)
+
+
+@devices.command("forget", examples="nledctl devices forget 02AA01AC33140F61 --yes")
+@click.argument("serial")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def forget(session: Session, serial: str, *, yes: bool) -> None:
+    """Forget a thermostat: its state, history, owner and shares."""
+    if not yes:
+        click.confirm(f"Forget everything about {serial}, its owner and history too?", abort=True, err=True)
+    answer = session.client.send("DELETE", "/api/device", body={"serial": serial})
+    session.show(answer, lambda: click.echo(f"{answer['serial']} is forgotten."))
+
+
+@command("status", examples="nledctl status 02AA01AC33140F61")
+@click.argument("serial")
+@pass_session
+def status(session: Session, serial: str) -> None:
+    """Show one thermostat."""
+    answer = session.client.get("/status", serial=serial)
+    session.show(answer, lambda: _show(answer, time.time()))
+
+
+def _show(one: Mapping[str, Any], now: float) -> None:
+    state = "online" if one["is_available"] else "offline"
+    show_facts(
+        [
+            ("serial", one["serial"]),
+            ("name", one["name"]),
+            ("state", f"{state}, seen {ago(one['last_seen'], now)}"),
+            ("owner", one.get("owner")),
+            ("temperature", degrees(one["current_temperature"])),
+            ("set to", _target(one)),
+            ("mode", _mode(one)),
+            ("doing", one.get("action")),
+            ("humidity", f"{one['humidity']} %"),
+            ("fan", _fan(one, now)),
+            ("lock", _lock(one)),
+            ("software", one["software_version"]),
+            ("address", one.get("local_ip")),
+        ]
+    )
+    if not one["complete"]:
+        click.echo("It has not told all of itself yet; restart it if that stays so.")
+    for each in one.get("pending", ()):
+        show_facts(
+            [
+                (
+                    "not acknowledged",
+                    f"{', '.join(each['fields'])} of {each['key']}: {each['delivery']} "
+                    f"(set {moment(each['timestamp'])})",
+                )
+            ]
+        )
+
+
+def _target(one: Mapping[str, Any]) -> str:
+    eco = one.get("eco_temperatures")
+    if one["mode"] == "off":
+        return "-"
+    if one.get("eco_mode", "schedule") != "schedule" and eco:
+        return f"{eco['low']:.1f} to {degrees(eco['high'])}"
+    low, high = one.get("target_temperature_low"), one.get("target_temperature_high")
+    if one["mode"] == "range" and None not in (low, high):
+        return f"{low:.1f} to {degrees(high)}"
+    return degrees(one["target_temperature"])
+
+
+def _mode(one: Mapping[str, Any]) -> str:
+    eco = one.get("eco_mode", "schedule")
+    return str(one["mode"]) if eco == "schedule" else f"{one['mode']}, eco"
+
+
+def _fan(one: Mapping[str, Any], now: float) -> str:
+    if not one.get("has_fan"):
+        return "none"
+    if not one["fan_timer_active"]:
+        return "auto"
+    return f"on for {max(0, one['fan_timer_timeout'] - now) / 60:.0f} min"
+
+
+def _lock(one: Mapping[str, Any]) -> str:
+    if not one.get("temperature_lock"):
+        return "off"
+    low, high = one.get("temperature_lock_low_temp"), one.get("temperature_lock_high_temp")
+    return f"{degrees(low)} to {degrees(high)}"

@@ -1,0 +1,44 @@
+"""What ends nledctl early: one sentence on standard error, and an exit status for programs."""
+
+from typing import IO, Any
+
+import click
+
+# 2 is a wrong command line, which click itself tells.
+FAILED, UNREACHABLE, LATE, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 130, 141
+
+
+class Failure(click.ClickException):
+    """What was asked for was refused, or did not work."""
+
+    exit_code = FAILED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the sentence."""
+        click.echo(f"nledctl: {self.format_message()}", file=file, err=file is None)
+
+
+class Refused(Failure):
+    """The daemon refused.
+
+    Attributes:
+        status: that of HTTP.
+        key_of_thermostat: whether it was a thermostat that wants a key, not the daemon.
+    """
+
+    def __init__(self, sentence: str, status: int, *, key_of_thermostat: bool = False) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.key_of_thermostat = key_of_thermostat
+
+
+class Unreachable(Failure):
+    """The daemon was not reached, or gave no answer."""
+
+    exit_code = UNREACHABLE
+
+
+class Late(Failure):
+    """The daemon has the command, but the thermostat has not acknowledged it in time."""
+
+    exit_code = LATE

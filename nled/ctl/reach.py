@@ -1,0 +1,173 @@
+"""What `nledctl doctor` asks over the network: the daemon, and the URL that thermostats are given."""
+
+import email.utils
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from nled.config import Config
+from nled.ctl.client import Client
+from nled.ctl.errors import Refused, Unreachable
+from nled.ctl.finding import Finding, bad, doubtful, good
+from nled.ctl.machine import own_address
+
+_PATIENCE = 3.0
+_MOST_ANSWER = 64 * 1024
+# Seconds by which two clocks may differ: the answer took some of them.
+_CLOCK_SKEW = 5.0
+_UNAVAILABLE = 503
+# A serial that no thermostat has; whoever sees it in a log knows whose it is.
+_SERIAL = "00NLEDDOCTOR"
+
+
+def daemon(client: Client) -> Iterator[Finding]:
+    """Whether the daemon answers, and whether it has its store."""
+    try:
+        client.get("/health", patience=_PATIENCE)
+    except (Unreachable, Refused) as error:
+        yield bad("daemon", error.message, "systemctl status nled, and journalctl -u nled, say more.")
+        return
+    yield good("daemon", f"nled answers at {client.place}.")
+    try:
+        stats = client.get("/api/stats", patience=_PATIENCE)
+    except (Unreachable, Refused) as error:
+        away = isinstance(error, Unreachable) or error.status == _UNAVAILABLE
+        yield bad(
+            "store" if away else "daemon",
+            error.message,
+            "See that Redis runs and that redis.url is right; nled goes on by itself then."
+            if away
+            else "Use the unix socket, or a key that may read.",
+        )
+        return
+    devices = stats["devices"]
+    yield good("store", f"It knows {devices['total']} thermostats, of which {devices['available']} are online.")
+
+
+def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
+    """Whether a thermostat that is given `origin` gets here; without `config` nled is on another machine."""
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    name = "advertised URL"
+    if config is not None and config.device.origin and urlsplit(config.device.origin).port is None:
+        yield doubtful(
+            name,
+            f"device.origin, {config.device.origin}, has no port, so thermostats are given {origin}.",
+            "Write the port into it: a thermostat that sleeps is only woken through an explicit one.",
+        )
+    if not _is_ipv4(host):
+        yield doubtful(
+            name,
+            f"{host} is no IPv4 address.",
+            "A thermostat takes http://ADDRESS:PORT only on its settings page: set device.origin (API_ORIGIN).",
+        )
+    elif ip_address(host).is_loopback:
+        yield bad(
+            name,
+            f"Thermostats are given {origin}, which is themselves.",
+            "Set device.origin (API_ORIGIN) to http://ADDRESS:PORT with an address of this machine.",
+        )
+        return
+    try:
+        response, answer = _ask(parts, "/info")
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        yield bad(
+            name,
+            f"{origin} does not lead to nled ({reason}).",
+            "Open the port in the firewall, see that device.host is not loopback, or correct device.origin "
+            "(API_ORIGIN).",
+        )
+        return
+    if answer.get("server") != "nolongerevil":
+        yield bad(name, f"What answers at {origin} is not nled.", "Correct device.origin (API_ORIGIN).")
+        return
+    yield good(name, f"{origin} leads to nled.")
+    if config is not None:
+        yield _between(parts, response, config)
+
+
+def held(origin: str, seconds: float, client: Client) -> Finding:
+    """Hold a poll through the advertised URL as a thermostat does, for so long; it is forgotten afterwards."""
+    body = msgspec.json.encode({"session": f"{_SERIAL}doctor", "chunked": True, "objects": []})
+    headers = {"X-nl-device-serial": _SERIAL, "Content-Type": "application/json"}
+    begun = time.monotonic()
+    fix = (
+        "A proxy or router in between closes silent connections: nginx needs proxy_read_timeout 360s and "
+        "proxy_buffering off, HAProxy timeout server 360s; or make transport.suspend_time_max smaller."
+    )
+    name = "held poll"
+    try:
+        with closing(_connection(urlsplit(origin), _PATIENCE)) as connection:
+            connection.request("POST", "/nest/transport", body, headers)
+            with connection.getresponse() as response:
+                if response.status != 200:  # noqa: PLR2004
+                    return bad(name, f"A poll was answered {response.status}.", "Turn pairing.required off to try this.")
+                assert connection.sock is not None or response.fp is not None
+                _wait(response, connection, seconds)
+    except TimeoutError:
+        return good(name, f"A poll was held for {seconds:g} s.")
+    except (OSError, HTTPException):
+        pass
+    finally:
+        _forget(client)
+    return bad(name, f"A poll was cut off after {time.monotonic() - begun:.0f} s.", fix)
+
+
+def clock_of(client: Client, now: float) -> Iterator[Finding]:
+    """Whether a daemon elsewhere has the same time (`now` in s)."""
+    try:
+        told = client.listen("/health", {}, _PATIENCE).headers.get("Date", "")
+        theirs = email.utils.parsedate_to_datetime(told).timestamp()
+    except (Unreachable, Refused, ValueError):
+        return
+    off = abs(theirs - now)
+    if off > _CLOCK_SKEW:
+        yield doubtful("clock", f"Its clock and this one differ by {off:.0f} s.", "Install chrony on both machines.")
+    else:
+        yield good("clock", "Its clock and this one agree.")
+
+
+def _between(parts: SplitResult, response: HTTPResponse, config: Config) -> Finding:
+    proxy = response.headers.get("Via") or response.headers.get("Server")
+    if not proxy and own_address(parts.hostname or "") and parts.port == config.device.port:
+        return good("proxy", "Nothing stands between thermostats and nled.")
+    longest = config.transport.suspend_time_max
+    return doubtful(
+        "proxy",
+        f"{proxy or 'A proxy or a port mapping'} stands between thermostats and nled.",
+        f"It must bear {longest} s of silence and pass on each byte at once (nginx: proxy_read_timeout "
+        f"{longest + 60}s; proxy_buffering off). `nledctl doctor --hold {longest + 10}` tries it.",
+    )
+
+
+def _ask(parts: SplitResult, path: str) -> tuple[HTTPResponse, dict[str, Any]]:
+    with closing(_connection(parts, _PATIENCE)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answer = msgspec.json.decode(response.read(_MOST_ANSWER))
+    return response, answer if isinstance(answer, dict) else {}
+
+
+def _connection(parts: SplitResult, patience: float) -> HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return HTTPConnection(host, parts.port, timeout=patience)
+    # Whether a thermostat takes this certificate nobody here knows; this is about the way there.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, parts.port, timeout=patience, context=context)
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return isinstance(ip_address(host), IPv4Address)
+    except ValueError:
+        return False

@@ -1,0 +1,18 @@
+"""Whether a device counts as online.
+
+A thermostat that is well holds a poll, or has just ended one: each poll begins with a contact and is held for
+less than the window, so silence for longer means that it is gone.
+"""
+
+LEAST_WINDOW = 300_000
+_GRACE = 10_000
+
+
+def window(hold: float) -> int:
+    """How long a device may be silent, in ms, where a poll is held for `hold` s."""
+    return max(LEAST_WINDOW, round(hold * 1000) + _GRACE)
+
+
+def available(seen: int | None, now: int, window_ms: int) -> bool:
+    """Whether a device last heard of at `seen` (ms, None for never) counts as online."""
+    return seen is not None and now - seen < window_ms

@@ -1,0 +1,96 @@
+"""Setpoints, and the temperatures of eco (PROTOCOL.md c.2, d.3)."""
+
+from collections.abc import Mapping
+
+from nled.domain.commands.change import REMOTE, Change, require_order
+from nled.domain.device import Device, Moment
+from nled.domain.errors import BadRequest
+from nled.domain.quantities import celsius
+from nled.domain.values import number as stored
+
+LOW, HIGH = "target_temperature_low", "target_temperature_high"
+_SETPOINTS = {"low": LOW, "high": HIGH}
+_ECO = {"low": "away_temperature_low", "high": "away_temperature_high"}
+# A thermostat takes no notice of less, and a bound of 72 °F is 22.222 °C in its bucket.
+_PRECISION = 0.01
+# Switch, bound, what it is called; in the device bucket.
+_FLOORS = (
+    ("lower_safety_temp_enabled", "lower_safety_temp", "lower safety temperature"),
+    ("temperature_lock", "temperature_lock_low_temp", "temperature lock's lower bound"),
+)
+_CEILINGS = (
+    ("upper_safety_temp_enabled", "upper_safety_temp", "upper safety temperature"),
+    ("temperature_lock", "temperature_lock_high_temp", "temperature lock's upper bound"),
+)
+LIMITS = tuple(name for *names, _ in (*_FLOORS, *_CEILINGS) for name in names)
+
+
+def set_temperature(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
+    """Set the setpoint, or one or both ends of the range.
+
+    A number is taken in range mode too: clients send it, and the thermostat takes no notice.
+
+    Args:
+        value: °C, or `{"low": °C, "high": °C}` with either or both.
+        device: its safety bounds, the bounds of its lock while that is on, and its other setpoint count.
+        moment: goes into `touched_by`.
+
+    Raises:
+        BadRequest: not a finite number, out of bounds, or low not under high.
+    """
+    if isinstance(value, dict):
+        sides = _sides(value, _SETPOINTS, 'value must be a temperature in °C, or {"low": °C, "high": °C}.')
+        return (
+            setpoint({_SETPOINTS[side]: target(side, sides[side], device) for side in sides}, device, moment),
+        )
+    return (setpoint({"target_temperature": target("value", value, device)}, device, moment),)
+
+
+def set_eco_temperatures(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
+    """Set what eco heats and cools to: `{"low": °C, "high": °C}` with either or both."""
+    sides = _sides(value, _ECO, 'value must be {"low": °C, "high": °C}, with either or both.')
+    fields = {_ECO[side]: celsius(side, sides[side]) for side in sides}
+    require_order(fields, device.device, _ECO["low"], _ECO["high"])
+    return (Change("device", fields),)
+
+
+def setpoint(targets: Mapping[str, float], device: Device, moment: Moment, mode: str | None = None) -> Change:
+    """Write setpoints, and a mode where the thermostat is not in it: all in one revision."""
+    require_order(targets, device.shared, LOW, HIGH)
+    touched = {
+        "touched_by": REMOTE,
+        "touched_at": moment.now // 1000,
+        "touched_tzo": moment.offset,
+        "touched_user_id": "",
+    }
+    fields = {**targets, "target_change_pending": True, "touched_by": touched}
+    if mode is not None and mode != current_mode(device):
+        fields["target_temperature_type"] = mode
+    return Change("shared", fields)
+
+
+def current_mode(device: Device) -> str | None:
+    """Return the mode a thermostat is in, in lower case; None where it is not known."""
+    mode = device.shared.values.get("target_temperature_type")
+    return mode.lower() if isinstance(mode, str) else None
+
+
+def target(where: str, value: object, device: Device) -> float:
+    """Read °C that this thermostat may be set to; raises BadRequest, which names the bound."""
+    asked = celsius(where, value)
+    settings = device.device.values
+    for switch, name, meaning in _FLOORS:
+        bound = stored(settings.get(name)) if settings.get(switch) is True else None
+        if bound is not None and asked < bound - _PRECISION:
+            raise BadRequest(f"{where} must be at least {bound} °C, the {meaning} ({name}); it is {asked}.")
+    for switch, name, meaning in _CEILINGS:
+        bound = stored(settings.get(name)) if settings.get(switch) is True else None
+        if bound is not None and asked > bound + _PRECISION:
+            raise BadRequest(f"{where} must be at most {bound} °C, the {meaning} ({name}); it is {asked}.")
+    return asked
+
+
+def _sides(value: object, names: Mapping[str, str], otherwise: str) -> dict[str, object]:
+    if not isinstance(value, dict) or not value or not set(value) <= set(names):
+        raise BadRequest(otherwise)
+    return value

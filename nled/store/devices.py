@@ -1,0 +1,254 @@
+"""Devices in Redis as people see them: read as they stand, written by commands, given up.
+
+Each operation is one round trip and one step for everybody else; the rules are in lua/write.lua and home.lua.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from attrs import frozen
+from twisted.internet.defer import Deferred, gatherResults
+
+from nled.domain.buckets import COMPANIONS, REPLACED, ObjectKey, encode, is_momentary
+from nled.domain.device import Bucket, Delivery, Device, Pending, slowest
+from nled.domain.errors import Full, NotKnown
+from nled.domain.wire import Receipt
+from nled.store import keys
+from nled.store.client import Script
+from nled.store.scripts import Scripts, load
+
+# The fields wanted of a device's buckets, by the kind of bucket; of other kinds nothing is read.
+Wanted = Mapping[str, Sequence[str]]
+
+# So many devices are read in one step, which takes a few ms at most (see tests/store/test_devices.py).
+STEP = 25
+# What the hash of facts holds besides what the device said.
+_OURS = frozenset({"first", "entry", "bytes", "wifi"})
+_HEAD = ("r", "t", "w", "a", "p")
+
+
+@frozen
+class Write:
+    """Fields to be written into one bucket, as JSON text by name, if `expect` is still its revision."""
+
+    key: ObjectKey
+    values: Mapping[str, str]
+    expect: int | None = None
+
+
+@frozen
+class Written:
+    """What became of one write, and where its bucket stands now.
+
+    Attributes:
+        fields: those that were to be written.
+        minted: the timestamp (ms) the fields were written with, 0 where the device has said the same.
+    """
+
+    outcome: Literal["stored", "same"]
+    receipt: Receipt
+    delivery: Delivery
+    fields: tuple[str, ...]
+    minted: int
+
+
+class Devices:
+    """The operations; every one raises StoreUnavailable when the store cannot be had."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    async def read(self, serial: str, now: int, wanted: Wanted | None = None) -> Device | None:
+        """Read a device, with all of its buckets or the wanted fields; None if nobody met or owns it."""
+        found = await self._snapshot([serial], now, wanted)
+        return found[0] if found else None
+
+    async def read_many(self, serials: Sequence[str], now: int, wanted: Wanted | None = None) -> list[Device]:
+        """Read devices in the order given, without those that nobody met or owns."""
+        steps = [
+            Deferred.fromCoroutine(self._snapshot(serials[start : start + STEP], now, wanted))
+            for start in range(0, len(serials), STEP)
+        ]
+        return [device for step in await gatherResults(steps, consumeErrors=True) for device in step]
+
+    async def serials(self) -> list[str]:
+        """List the devices that were met or are owned, sorted; some may be forgotten by now."""
+        return sorted(await self._scripts.client.command("ZUNION", 2, keys.DEVICES, keys.OWNED))
+
+    async def contacts(self) -> dict[str, int]:
+        """Tell when each device that was met was last heard of (ms)."""
+        flat = await self._scripts.client.command("ZRANGE", keys.DEVICES, 0, -1, "WITHSCORES")
+        return {serial: int(float(at)) for serial, at in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def owned(self, user: str | None) -> list[tuple[str, int]]:
+        """List the devices of a user, or of all, each with when it was claimed (ms); newest first."""
+        names = [keys.OWNED] if user is None else [keys.OWNED, keys.home_devices(user)]
+        flat = await self._scripts.client.run(_OWNED, names)
+        found = [(serial, int(float(at))) for serial, at in zip(flat[::2], flat[1::2], strict=True)]
+        return sorted(found, key=lambda each: (-each[1], each[0]))
+
+    async def write(self, serial: str, writes: Sequence[Write], now: int) -> tuple[Written, ...] | None:
+        """Write fields into buckets of a device and its home, all of it or nothing.
+
+        An unclaimed device gets the home `structure.default` with the first write to it. A bucket that
+        holds all the values already is left alone.
+
+        Returns:
+            What became of each write; None when nothing was written because a revision is not the
+            expected one, or a home not the device's any more: read again, and decide anew.
+
+        Raises:
+            NotKnown: nobody has met or owns the device.
+            Full: the device would have more than it may.
+        """
+        reply = await self._scripts.ask(_COMMAND, serial, now, writes=[_write(each) for each in writes])
+        match reply[0]:
+            case "unknown":
+                raise NotKnown("Device not found")
+            case "full":
+                raise Full(f"{serial} has as much as it may (limits.buckets, limits.device_bytes).")
+            case "conflict":
+                return None
+        return tuple(_written(write, each) for write, each in zip(writes, reply[1:], strict=True))
+
+    async def delivery(self, serial: str, written: Sequence[Written], now: int) -> Delivery:
+        """Say how far the device has come with writes: as far as with the one it is slowest to take."""
+        asked = [(each.receipt.key, each.fields, each.minted) for each in written]
+        return slowest(await self._scripts.ask(_DELIVERY, serial, now, writes=asked))
+
+    async def resend(self, serial: str, now: int) -> int:
+        """Offer again what the server wrote and the device still needs; returns of how many buckets.
+
+        Never its telemetry, nor a setpoint that it has taken or that went stale.
+        """
+        offered: int = await self._scripts.ask(_RESEND, serial, now)
+        return offered
+
+    async def dismiss(self, serial: str, now: int) -> bool:
+        """Empty the pairing dialog on a device's screen (PROTOCOL.md e.4); False if it shows none."""
+        device = await self.read(serial, now, {_DIALOG: ("dialog_id",)})
+        key = ObjectKey(_DIALOG, serial)
+        if device is None or not (shown := device.buckets.get(str(key))) or not shown.values.get("dialog_id"):
+            return False
+        await self.write(serial, [Write(key, {"dialog_id": '""', "dialog_data": '""'})], now)
+        return True
+
+    async def unpair(self, serial: str, user: str | None, now: int) -> bool:
+        """Take a device from `user`, or from whoever owns it, and from all it is shared with.
+
+        Returns:
+            Whether it was theirs.
+        """
+        return bool(await self._scripts.ask(_UNPAIR, serial, now, user=user))
+
+    async def forget(self, serial: str, now: int) -> int | None:
+        """Delete all there is of a device (PROTOCOL.md e.5); returns how many buckets, None if unknown."""
+        objects: int | None = await self._scripts.ask(_FORGET, serial, now)
+        return objects
+
+    async def _snapshot(self, serials: Sequence[str], now: int, wanted: Wanted | None) -> list[Device]:
+        names = None
+        if wanted is not None:
+            names = [(kind, _HEAD + tuple(f"v:{name}" for name in fields)) for kind, fields in wanted.items()]
+        reply = await self._scripts.ask(_SNAPSHOT, "", now, serials=serials, wanted=names)
+        return [_device(wanted, each) for each in reply]
+
+
+def _write(write: Write) -> dict[str, object]:
+    kind = write.key.kind
+    return {
+        "key": str(write.key),
+        "values": [
+            (name, text, "m" if is_momentary(kind, name) else "s", name in COMPANIONS)
+            for name, text in write.values.items()
+        ],
+        "expect": write.expect,
+        "replace": kind in REPLACED,
+    }
+
+
+def _written(write: Write, reply: Sequence[Any]) -> Written:
+    outcome, revision, timestamp, delivery, minted = reply
+    receipt = Receipt(revision, timestamp, str(write.key))
+    return Written(outcome, receipt, delivery, tuple(write.values), minted)
+
+
+def _device(wanted: Wanted | None, reply: Sequence[Any]) -> Device:
+    serial, owner, structure, seen, said, shares, buckets = reply
+    facts = dict(zip(said[::2], said[1::2], strict=True))
+    first = facts.get("first")
+    return Device(
+        serial,
+        owner,
+        structure,
+        int(first) if first else None,
+        int(float(seen)) if seen else None,
+        {name: text for name, text in facts.items() if name not in _OURS},
+        dict(zip(shares[::2], shares[1::2], strict=True)),
+        _buckets(wanted, buckets),
+    )
+
+
+def _buckets(wanted: Wanted | None, reply: Sequence[Any]) -> dict[str, Bucket]:
+    """Make the buckets of one device of a reply: key, fields, pending, and so on."""
+    found, documents = [], []
+    for key, fields, pending in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
+        kind, _, identifier = key.partition(".")
+        if wanted is None:
+            stored = dict(zip(fields[::2], fields[1::2], strict=True))
+            head = stored["r"], stored["t"]
+            pieces = [f"{encode(name[2:])}:{text}" for name, text in stored.items() if name.startswith("v:")]
+        else:
+            head = fields[0], fields[1]
+            pieces = [
+                f'"{name}":{text}'
+                for name, text in zip(wanted[kind], fields[len(_HEAD) :], strict=True)
+                if text is not None
+            ]
+        documents.append(f"{{{','.join(pieces)}}}")
+        found.append((ObjectKey(kind, identifier), int(head[0]), int(head[1]), _pending(key, pending or ())))
+    # One document is decoded faster than each of hundreds of values.
+    values = msgspec.json.decode(f"[{','.join(documents)}]")
+    return {
+        str(key): Bucket(key, revision, timestamp, held, pending)
+        for (key, revision, timestamp, pending), held in zip(found, values, strict=True)
+    }
+
+
+def _pending(key: str, flat: Sequence[Any]) -> tuple[Pending, ...]:
+    """Group the writes that wait: name, revision, timestamp, written at, delivery, and so on."""
+    groups: dict[tuple[int, Delivery], list[tuple[str, int, int]]] = {}
+    for start in range(0, len(flat), 5):
+        name, revision, timestamp, at, delivery = flat[start : start + 5]
+        groups.setdefault((at, delivery), []).append((name, revision, timestamp))
+    return tuple(
+        Pending(
+            key,
+            tuple(sorted(name for name, _, _ in group)),
+            max(revision for _, revision, _ in group),
+            max(timestamp for _, _, timestamp in group),
+            at,
+            delivery,
+        )
+        for (at, delivery), group in sorted(groups.items())
+    )
+
+
+_DIALOG = "device_alert_dialog"
+# What does not write goes without what does, of which the server would make every function first.
+_READING = ("common", "state")
+_SNAPSHOT, _DELIVERY = load("snapshot", _READING), load("delivery", _READING)
+_COMMAND, _RESEND, _UNPAIR, _FORGET = load("command"), load("resend"), load("unpair"), load("forget")
+_OWNED = Script(
+    "owned",
+    """if not KEYS[2] then return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES') end
+    local answer = {}
+    for _, serial in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+      local at = redis.call('ZSCORE', KEYS[1], serial)
+      if at then
+        answer[#answer + 1], answer[#answer + 2] = serial, at
+      end
+    end
+    return answer""",
+)

@@ -1,0 +1,57 @@
+-- Who else than its owner may do what with a device.
+
+local function tell_access() notice(serial, 'device.' .. serial, 0, 0, 'access') end
+
+local function drop_share(user)
+  redis.call('SREM', home_key(user, 'shared'), serial)
+  return redis.call('HDEL', device_key(serial, 'shares'), user) == 1
+end
+
+local function drop_invites()
+  local invites = device_key(serial, 'invites')
+  for _, id in ipairs(redis.call('SMEMBERS', invites)) do redis.call('DEL', invite_key(id)) end
+  redis.call('DEL', invites)
+end
+
+-- Take devices, a set by serial, off the lists of the API keys of a user, or of all. A list that is left
+-- empty stays one: such a key is for no device, not for all.
+local function leave_keys(gone, user)
+  for _, id in ipairs(redis.call('SMEMBERS', API_KEYS)) do
+    local whose, list = unpack(redis.call('HMGET', api_key(id), 'user', 'devices'))
+    if list and (not user or whose == user) then
+      local left = {}
+      for member in list:gmatch('%S+') do
+        if not gone[member] then left[#left + 1] = member end
+      end
+      redis.call('HSET', api_key(id), 'devices', table.concat(left, ' '))
+    end
+  end
+end
+
+local function forget_shares()
+  for _, user in ipairs(redis.call('HKEYS', device_key(serial, 'shares'))) do drop_share(user) end
+  drop_invites()
+  tell_access()
+end
+
+-- All that lets others than its owner have the device: for one that is forgotten, or is nobody's from now on.
+local function forget_access()
+  forget_shares()
+  leave_keys({ [serial] = true })
+end
+
+local function grant(user, permission)
+  redis.call('HSET', device_key(serial, 'shares'), user, permission)
+  redis.call('SADD', home_key(user, 'shared'), serial)
+  tell_access()
+end
+
+-- Why a device cannot be shared with somebody: 'unowned', 'owner', 'full', or nil.
+local function unshareable(user)
+  local shares = device_key(serial, 'shares')
+  if not owner then return 'unowned' end
+  if owner == user then return 'owner' end
+  if redis.call('HEXISTS', shares, user) == 0 and redis.call('HLEN', shares) >= request.most_shares then
+    return 'full'
+  end
+end

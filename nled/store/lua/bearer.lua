@@ -1,0 +1,28 @@
+-- Who a key is of. KEYS: the key's record, the counter of this client's failures. ARGV: the hash of the key,
+-- now, requests per minute (0: any), failures per minute (0: not counted).
+-- Returns {'slow'} for a client that came with too many wrong ones, {'wrong'}, or
+-- {'ok', requests in this minute, name, scopes, user, devices}.
+
+local hash, now, limit, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if most > 0 and tonumber(redis.call('GET', KEYS[2]) or 0) >= most then return { 'slow' } end
+
+local stored, expires, used, minute, count, name, scopes, user, devices = unpack(redis.call('HMGET', KEYS[1],
+  'hash', 'expires', 'used', 'minute', 'count', 'name', 'scopes', 'user', 'devices'))
+if stored ~= hash or (expires and tonumber(expires) <= now) then
+  if most > 0 and redis.call('INCR', KEYS[2]) == 1 then redis.call('EXPIRE', KEYS[2], 60) end
+  return { 'wrong' }
+end
+
+local changed = {}
+if limit > 0 then
+  local this = math.floor(now / 60000)
+  local before = tonumber(minute) == this and tonumber(count) or 0
+  -- Beyond the limit it makes no difference by how much.
+  count = math.min(before, limit) + 1
+  if count ~= before then changed = { 'minute', this, 'count', count } end
+end
+if now - tonumber(used or 0) >= 60000 then
+  changed[#changed + 1], changed[#changed + 2] = 'used', now
+end
+if #changed > 0 then redis.call('HSET', KEYS[1], unpack(changed)) end
+return { 'ok', limit > 0 and count or 0, name, scopes, user, devices }

@@ -1,0 +1,120 @@
+-- Bring back what was exported: request.record, see store/archive.py. What is there already stays as it is,
+-- so a record that comes twice changes nothing. Returns 'stored', 'kept' or 'full'.
+
+local r = request.record
+local stored = false
+
+-- Fields {name, text, ...} of a hash that it does not have.
+local function fill(key, fields)
+  for i = 1, #fields, 2 do
+    if redis.call('HSETNX', key, fields[i], fields[i + 1]) == 1 then stored = true end
+  end
+end
+
+local function fill_bucket(content, fields)
+  if redis.call('HEXISTS', content, 'r') == 0 then fill(content, fields) end
+end
+
+local function fill_text(what, text)
+  if not given(text) then return end
+  redis.call('SET', device_key(serial, what), text, 'NX', 'PX', request.ttl)
+end
+
+local function restore_owner(of)
+  if owner then return end
+  drop_bucket(DEFAULT_USER)
+  drop_bucket(DEFAULT_HOME)
+  owner, structure, stored = of.user, of.structure, true
+  redis.call('HSET', device_key(serial, 'owner'), 'user', owner, 'structure', structure, unpack(of.more))
+  redis.call('ZADD', OWNED, of.at, serial)
+  redis.call('SADD', home_key(owner, 'devices'), serial)
+  redis.call('HSETNX', PEOPLE, owner, string.format('%.0f ', of.at))
+  -- A poll that it holds learns of its home.
+  publish('user.' .. owner, 0, 0, 'server')
+end
+
+local function restore_shares(shares, invites)
+  for user, permission in pairs(shares) do
+    if redis.call('HSETNX', device_key(serial, 'shares'), user, permission) == 1 then
+      redis.call('SADD', home_key(user, 'shared'), serial)
+      stored = true
+    end
+  end
+  for _, invite in ipairs(invites) do
+    local id, ends, fields = unpack(invite)
+    if redis.call('EXISTS', invite_key(id)) == 0 then
+      redis.call('HSET', invite_key(id), 'serial', serial, unpack(fields))
+      redis.call('PEXPIREAT', invite_key(id), ends)
+      redis.call('SADD', device_key(serial, 'invites'), id)
+      stored = true
+    end
+  end
+end
+
+-- A bucket that is there by now is newer than any file.
+local function restore_bucket(key, fields)
+  local view, grown = device_key(serial, 'bucket:' .. key), 0
+  if redis.call('HEXISTS', view, 'r') == 1 then return end
+  for i = 1, #fields, 2 do
+    if fields[i]:sub(1, 2) == 'v:' then grown = grown + #fields[i] - 2 + #fields[i + 1] end
+  end
+  fill(view, fields)
+  redis.call('HINCRBY', facts, 'bytes', grown)
+  redis.call('SADD', index, key)
+  redis.call('PEXPIRE', view, request.ttl)
+end
+
+local function restore_device()
+  if given(r.seen) and not redis.call('ZSCORE', DEVICES, serial) then
+    if not owner and not given(r.owner) and redis.call('ZCARD', DEVICES) >= request.most_devices then
+      return 'full'
+    end
+    redis.call('ZADD', DEVICES, r.seen, serial)
+    stored = true
+  end
+  fill(facts, r.facts)
+  if given(r.owner) then restore_owner(r.owner) end
+  -- What is somebody else's by now is shared by them.
+  if owner and given(r.owner) and owner == r.owner.user then restore_shares(r.shares, r.invites) end
+  fill_text('pin', r.pin)
+  fill_text('secret', r.secret)
+  if given(r.previous) then redis.call('SET', device_key(serial, 'previous'), r.previous, 'NX') end
+  for _, bucket in ipairs(r.buckets) do restore_bucket(unpack(bucket)) end
+  local mac = redis.call('HGET', facts, 'wifi')
+  if mac then redis.call('SET', mac_key(mac), serial, 'NX', 'PX', request.ttl) end
+  redis.call('PEXPIRE', facts, request.ttl)
+  redis.call('PEXPIRE', index, request.ttl)
+end
+
+local function restore_person()
+  if given(r.person) then fill(PEOPLE, { r.user, r.person }) end
+  for _, bucket in ipairs(r.buckets) do fill_bucket(home_key(r.user, 'bucket:' .. bucket[1]), bucket[2]) end
+end
+
+local function restore_key()
+  if redis.call('EXISTS', api_key(r.id)) == 1 then return end
+  redis.call('SADD', API_KEYS, r.id)
+  fill(api_key(r.id), r.fields)
+end
+
+-- Points are taken only behind those that are there: a stream goes forward.
+local function restore_history()
+  if not known() then return end
+  local stream, latest = device_key(serial, 'history'), device_key(serial, 'latest')
+  for _, point in ipairs(r.points) do
+    local id, fields = unpack(point)
+    local added = redis.pcall('XADD', stream, id, unpack(fields))
+    if type(added) == 'string' then
+      redis.call('HSET', latest, '@', (id:gsub('-', ' ')), unpack(fields))
+      stored = true
+    end
+  end
+  redis.call('PEXPIRE', stream, request.history + 3600000)
+  redis.call('PEXPIRE', latest, request.history + 3600000)
+end
+
+local restore = {
+  device = restore_device, person = restore_person, key = restore_key, history = restore_history,
+  unit = function() fill(LAN, { r.ip, r.url }) end,
+}
+return restore[r.kind]() or (stored and 'stored' or 'kept')

@@ -1,0 +1,50 @@
+-- How things stand: which home a device has, whether it is known, and how far writes have come.
+
+-- A device that nobody has claimed has a user and a structure of its own, once they are needed.
+local DEFAULT_USER, DEFAULT_HOME = 'user.default', 'structure.default'
+
+-- The home's buckets come first, the user before the structure: its name ends the pairing screen.
+local function with_home_first(keys)
+  local user, home = DEFAULT_USER, DEFAULT_HOME
+  if owner then user, home = 'user.' .. owner, 'structure.' .. structure end
+  local first, rest = { [user] = owner, [home] = owner }, {}
+  for _, key in ipairs(keys) do
+    if key == user or key == home then first[key] = true else rest[#rest + 1] = key end
+  end
+  if first[home] then table.insert(rest, 1, home) end
+  if first[user] then table.insert(rest, 1, user) end
+  return rest
+end
+
+-- How far a server write has come on its way to the device.
+local function progress(stamp, acked, pushed)
+  if stamp.timestamp <= acked then return 'acknowledged' end
+  if expired(stamp) then return 'expired' end
+  return stamp.timestamp <= pushed and 'pushed' or 'queued'
+end
+
+-- Whether the device was met, and not too long ago to be remembered, or is owned.
+local function known()
+  return owner or tonumber(redis.call('ZSCORE', DEVICES, serial) or 0) > now - request.ttl
+end
+
+local RANK = { queued = 1, pushed = 2, expired = 3, acknowledged = 4 }
+
+-- How far the server's writes of some fields of a bucket have come, at the slowest, and the newest timestamp
+-- among them. `minted`: the timestamp those writes were first given, or an earlier one.
+local function delivery(key, names, minted)
+  local content, view = locate(key)
+  local acked, pushed = numbers(view, 'a', 'p')
+  local slowest, newest = 'acknowledged', 0
+  for _, name in ipairs(names) do
+    local text = redis.call('HGET', content, 's:' .. name)
+    local stamp = text and stamp_of(text)
+    -- Without a stamp the device has written the field since: it had ours before, or ours came to nothing.
+    local state = acked < minted and 'expired' or 'acknowledged'
+    if stamp then
+      state, newest = progress(stamp, acked, pushed), math.max(newest, stamp.timestamp)
+    end
+    if RANK[state] < RANK[slowest] then slowest = state end
+  end
+  return slowest, newest
+end

@@ -1,0 +1,117 @@
+"""API keys: make, list, revoke (PROTOCOL.md d.1)."""
+
+from typing import Annotated, Literal
+
+from attrs import frozen
+from msgspec import Meta, Struct
+
+from nled.actions.access import Authority
+from nled.domain.access import Need, Scope
+from nled.domain.people import MOST_KEY_DAYS, MOST_KEY_DEVICES, ApiKey
+from nled.web.endpoint import Api, Call, Endpoint
+
+
+class NewKey(Struct, rename={"user": "userId"}):
+    """An API key to be made: whose devices it is for, which of them, and for how many days."""
+
+    name: str
+    scopes: list[Scope]
+    user: str | None = None
+    devices: Annotated[list[str], Meta(max_length=MOST_KEY_DEVICES)] | None = None
+    days: Annotated[int, Meta(ge=1, le=MOST_KEY_DAYS)] | None = None
+
+
+class Key(Struct, rename={"user": "userId", "last_used": "lastUsed"}):
+    """An API key; times in ms, null for never."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    user: str | None
+    devices: tuple[str, ...] | None
+    created: int
+    expires: int | None
+    last_used: int | None
+
+
+class MadeKey(Key, rename={"user": "userId", "last_used": "lastUsed"}, kw_only=True):
+    """An API key that was made, with the key itself, which is shown this once."""
+
+    key: str
+
+
+class Keys(Struct):
+    """All API keys, the newest first."""
+
+    keys: list[Key]
+
+
+class Revoked(Struct):
+    """That a key is none any more."""
+
+    message: str
+    success: Literal[True] = True
+
+
+@frozen
+class KeyRoutes:
+    """The routes of API keys."""
+
+    authority: Authority
+
+    def register(self, api: Api) -> None:
+        """Add the routes."""
+        api.add(
+            Endpoint("GET", "/api/keys", self.keys, Need.ADMIN, "List the API keys", answer=Keys),
+            Endpoint(
+                "POST",
+                "/api/keys",
+                self.make_key,
+                Need.ADMIN,
+                "Make an API key",
+                body=NewKey,
+                answer=MadeKey,
+                statuses=(404, 409),
+            ),
+            Endpoint(
+                "DELETE",
+                "/api/keys/<identifier>",
+                self.revoke_key,
+                Need.ADMIN,
+                "Revoke an API key",
+                answer=Revoked,
+                statuses=(404,),
+            ),
+        )
+
+    async def keys(self, _call: Call) -> Keys:
+        """List what is known of the keys; what they are is not."""
+        return Keys([_key(each) for each in await self.authority.keys.all()])
+
+    async def make_key(self, call: Call) -> MadeKey:
+        """Make a key, and show it this once."""
+        wanted: NewKey = call.body
+        token, key = await self.authority.make_key(
+            call.principal,
+            wanted.name,
+            wanted.scopes,
+            user=wanted.user,
+            devices=wanted.devices,
+            days=wanted.days,
+        )
+        return MadeKey(*_fields(key), key=token.secret)
+
+    async def revoke_key(self, call: Call, identifier: str) -> Revoked:
+        """Let a key be none; what it holds open ends with its next request."""
+        await self.authority.revoke_key(call.principal, identifier)
+        return Revoked(f"API key {identifier} revoked")
+
+
+def _fields(
+    key: ApiKey,
+) -> tuple[str, str, tuple[Scope, ...], str | None, tuple[str, ...] | None, int, int | None, int | None]:
+    return key.id, key.name, key.scopes, key.user, key.devices, key.created, key.expires, key.used
+
+
+def _key(key: ApiKey) -> Key:
+    return Key(*_fields(key))

@@ -1,0 +1,245 @@
+"""Endpoints of the control port: what each takes and gives is said once, as types.
+
+The same definitions decode the requests and make `/openapi.json`, so the two cannot disagree.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import CoroutineType
+from typing import Any, Final, Literal
+
+import msgspec
+from attrs import field, frozen
+
+from nled.domain.access import Need, Principal, Rate, permits
+from nled.domain.errors import Denied, Refused
+from nled.web.clients import Client
+from nled.web.decoding import Body, Query
+from nled.web.errors import Problem, UnsupportedType
+from nled.web.guard import ANYBODY, NO_KEY, Guard, denial
+from nled.web.paths import control_path
+from nled.web.router import Answer, Handler, Router, read_body
+from nled.web.site import BoundedRequest, Head
+
+KIB: Final = 1024
+# What is told as limit when there is none: clients want the headers, and stop at a remainder of 0.
+_UNLIMITED: Final = 1_000_000
+_MINUTE: Final = 60_000
+_V1: Final = re.compile(rb"/+api/+v1(?:/|$)")
+
+
+@frozen
+class Call:
+    """A request that was let in.
+
+    Attributes:
+        address: of the client, behind any proxy.
+        body, query: as the endpoint's types have them; None where it has none.
+    """
+
+    request: BoundedRequest
+    principal: Principal
+    address: str
+    body: Any = None
+    query: Any = None
+
+
+@frozen
+class Endpoint:
+    """One method of one path.
+
+    Attributes:
+        path: with werkzeug's `<variables>`, which the handler is given by name.
+        handler: takes a Call; returns what becomes the JSON of a 200, an Answer, or None once it has
+            answered itself. It may be `async`.
+        need: what the scopes of the caller must allow; what a device's owner and shares allow is for
+            the handler to check.
+        body, query: Structs; None where there is nothing to read.
+        answer: type of a 200's content, for the description.
+        statuses: of errors that only the handler knows of, for the description.
+        missing: exact sentences for fields that are absent or empty.
+        most_body: bytes.
+        media: of a 200, for the description.
+        tag: `v1` always takes an API key, and has the errors and headers of the hosted service.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    need: Need
+    summary: str
+    body: Any = None
+    query: Any = None
+    answer: Any = None
+    statuses: tuple[int, ...] = ()
+    missing: Mapping[str, str] = field(factory=dict)
+    most_body: int = 64 * KIB
+    media: str = "application/json"
+    tag: Literal["control", "v1"] = "control"
+
+
+class Api:
+    """Endpoints behind the guard.
+
+    Args:
+        now: ms since the epoch.
+        limit: requests a key has in a minute; 0 for no limit.
+
+    Attributes:
+        router: what the site is made of.
+        endpoints: all of them; the first one describes the others.
+    """
+
+    def __init__(self, guard: Guard, now: Callable[[], int], limit: int) -> None:
+        self.router = Router(control_path, self._describe, guard.gate)
+        self.endpoints: list[Endpoint] = []
+        self._guard = guard
+        self._now = now
+        self._limit = limit
+        self._description: Answer | None = None
+        self.add(
+            Endpoint(
+                "GET",
+                "/openapi.json",
+                self._openapi,
+                Need.OPEN,
+                "Describe this API (OpenAPI 3.1)",
+                answer=dict,
+            )
+        )
+
+    def add(self, *endpoints: Endpoint) -> None:
+        """Serve endpoints."""
+        for endpoint in endpoints:
+            self.endpoints.append(endpoint)
+            self.router.add(endpoint.path, self._serve(endpoint), endpoint.method)
+
+    def _serve(self, endpoint: Endpoint) -> Handler:
+        guard, need, hosted = self._guard, endpoint.need, endpoint.tag == "v1"
+        arguments = _arguments(endpoint)
+
+        def carry_out(
+            request: BoundedRequest, client: Client, principal: Principal, variables: dict[str, str]
+        ) -> Any:
+            if not permits(principal, need):
+                raise Denied("Access denied to this device" if hosted else denial(need))
+            call = Call(request, principal, client.address, *arguments(request))
+            return endpoint.handler(call, **variables)
+
+        async def with_key(
+            request: BoundedRequest, client: Client, token: str, variables: dict[str, str]
+        ) -> Answer | None:
+            principal, rate = await guard.with_key(token, client, always=hosted)
+            if rate is not None:
+                request.extra += _rate_head(rate)
+                if rate.exceeded:
+                    return self._limited(request, rate.reset)
+            done = carry_out(request, client, principal, variables)
+            return _written(await done if isinstance(done, CoroutineType) else done)
+
+        def handle(request: BoundedRequest, **variables: str) -> Any:
+            client = guard.clients.of(request)
+            if need is Need.OPEN:
+                principal = ANYBODY
+            elif (token := guard.key_of(request)) is not None:
+                return with_key(request, client, token, variables)
+            elif hosted:
+                raise Refused(NO_KEY)
+            else:
+                principal = guard.without_key(client)
+            done = carry_out(request, client, principal, variables)
+            return _later(done) if isinstance(done, CoroutineType) else _written(done)
+
+        return handle
+
+    def _describe(self, request: BoundedRequest, problem: Problem) -> Answer:
+        """Write a problem as the path's clients expect it (PROTOCOL.md d.1, n.5)."""
+        headers = problem.headers
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            headers = (*headers, (b"WWW-Authenticate", b"Bearer"))
+        if not _V1.match(request.path):
+            return error_answer(problem.sentence, problem.status, headers)
+        limited = problem.status == HTTPStatus.TOO_MANY_REQUESTS
+        now = self._now()
+        reset = now - now % _MINUTE + _MINUTE
+        if not any(name == b"X-RateLimit-Limit" for name, _ in request.extra):
+            # Nobody's key: there is no count to tell of.
+            request.extra += _rate_head(Rate(self._limit, 0 if limited else self._limit, reset))
+        if limited:
+            return self._limited(request, reset)
+        sentence = "Unauthorized" if problem.status == HTTPStatus.UNAUTHORIZED else problem.sentence
+        return Answer.json({"error": sentence}, problem.status, headers)
+
+    def _limited(self, request: BoundedRequest, until: int) -> Answer:
+        seconds = max(1, -(-(until - self._now()) // 1000))
+        headers = ((b"Retry-After", b"%d" % seconds),)
+        if _V1.match(request.path):
+            content = {"error": "Rate limit exceeded", "retryAfter": _iso(until)}
+            return Answer.json(content, HTTPStatus.TOO_MANY_REQUESTS, headers)
+        told = f"This API key has used up its requests of this minute; try again in {seconds} s."
+        return error_answer(told, HTTPStatus.TOO_MANY_REQUESTS, headers)
+
+    def _openapi(self, _call: Call) -> Answer:
+        if self._description is None:
+            # Only here: few ask, and what makes schemas takes memory.
+            from nled.web import openapi  # noqa: PLC0415
+
+            self._description = Answer.json(openapi.describe(self.endpoints))
+        return self._description
+
+
+def error_answer(sentence: str, status: int, headers: Head = ()) -> Answer:
+    """Write what is wrong under both keys that clients look for (PROTOCOL.md n.5)."""
+    content = {"success": False, "message": sentence, "error": sentence}
+    return Answer.json(content, status, headers)
+
+
+def _arguments(endpoint: Endpoint) -> Callable[[BoundedRequest], tuple[Any, Any]]:
+    """Make what reads body and query of an endpoint's requests; it raises BadRequest and the like."""
+    body = None if endpoint.body is None else Body(endpoint.body, endpoint.missing)
+    query = None if endpoint.query is None else Query(endpoint.query, endpoint.missing)
+    writes = endpoint.method != "GET"
+    most = endpoint.most_body
+
+    def arguments(request: BoundedRequest) -> tuple[Any, Any]:
+        raw = read_body(request, most) if writes else b""
+        if raw:
+            _check_type(request)
+        return (
+            None if body is None else body.decode(raw),
+            None if query is None else query.decode(request.args or {}),
+        )
+
+    return arguments
+
+
+def _check_type(request: BoundedRequest) -> None:
+    # What a page may send to strangers without asking first is never JSON by its type.
+    kind = request.getHeader(b"content-type") or b""
+    if kind.partition(b";")[0].strip().lower() != b"application/json":
+        raise UnsupportedType("The body must be JSON, with `Content-Type: application/json`.")
+
+
+async def _later(done: Any) -> Answer | None:
+    return _written(await done)
+
+
+def _written(done: Any) -> Answer | None:
+    return done if done is None or isinstance(done, Answer) else Answer(msgspec.json.encode(done))
+
+
+def _rate_head(rate: Rate) -> Head:
+    limit, remaining = (rate.limit, rate.remaining) if rate.limit else (_UNLIMITED, _UNLIMITED)
+    return (
+        (b"X-RateLimit-Limit", b"%d" % limit),
+        (b"X-RateLimit-Remaining", b"%d" % remaining),
+        (b"X-RateLimit-Reset", _iso(rate.reset).encode()),
+    )
+
+
+def _iso(moment: int) -> str:
+    """Write ms since the epoch as UTC with ms."""
+    seconds, rest = divmod(moment, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"

@@ -1,0 +1,151 @@
+"""Server-sent events: what happens to thermostats, as it happens (PROTOCOL.md c.4, n.6).
+
+Each event is `id: ...` and `data: {"serial": ..., "kind": ...}`, kind being `changed` (a bucket), `delivery`
+(how far what the server wrote has come), `availability`, `met`, `forgotten`, `access`, or `gap` with an empty
+serial: events were lost, look at everything anew. A client that sends the last id as `Last-Event-ID` is told
+what came since then.
+"""
+
+from typing import Any, cast
+
+import msgspec
+from attrs import define
+from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004 - Twisted's is another one
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from nled.actions.watch import Watch, Watches
+from nled.domain.access import Need
+from nled.domain.errors import Refused
+from nled.domain.notice import GAP, Notice
+from nled.web.endpoint import Call, Endpoint
+from nled.web.site import BoundedRequest
+
+# Seconds between two signs of life: clients and proxies take silence for a dead connection.
+HEARTBEAT = 20.0
+# Seconds for which a client may leave 64 KiB unread.
+PATIENCE = 20.0
+
+_HEAD = ((b"Cache-Control", b"no-cache"), (b"X-Accel-Buffering", b"no"))
+_KINDS = {
+    "server": "changed",
+    "device": "changed",
+    "pushed": "delivery",
+    "acknowledged": "delivery",
+    "online": "availability",
+    "offline": "availability",
+}
+_log = Logger()
+
+
+@define
+class EventRoutes:
+    """The event stream."""
+
+    _clock: IReactorTime
+    _watches: Watches
+    # The last notice as it is sent: it goes to a hundred clients.
+    _sent: tuple[Notice | None, bytes] = (None, b"")
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """List the endpoints."""
+        return (
+            Endpoint(
+                "GET", "/api/events", self.events, Need.READ, "Follow what happens, as server-sent events"
+            ),
+        )
+
+    async def events(self, call: Call) -> None:
+        """Stream events until the client goes, stops reading, or may not read any more."""
+        request = call.request
+        last = request.getHeader(b"Last-Event-ID")
+        watch = await self._watches.open(call.principal, None if last is None else last.decode("latin-1"))
+        try:
+            request.begin(200, _HEAD, content_type=b"text/event-stream")
+            if request.method != b"HEAD":
+                await self._stream(request, watch)
+            request.finish()
+        except _Stuck:
+            _log.info("An event stream was dropped: its client does not read.")
+            cast("Any", request.transport).abortConnection()
+        finally:
+            watch.close()
+
+    async def _stream(self, request: BoundedRequest, watch: Watch) -> None:
+        request.travel_light()
+        client = _Client(self._clock)
+        request.registerProducer(client, streaming=True)
+        notice = None
+        try:
+            while not watch.over:
+                request.write(_sign_of_life(watch) if notice is None else self._event(notice, watch))
+                await client.ready()
+                notice = await watch.next(HEARTBEAT)
+        except Refused:
+            # Its key was revoked or has expired; a new request is told so.
+            pass
+        request.unregisterProducer()
+
+    def _event(self, notice: Notice, watch: Watch) -> bytes:
+        if notice is GAP:
+            return _written(notice, watch.position)
+        if self._sent[0] is not notice:
+            self._sent = (notice, _written(notice, notice.id))
+        return self._sent[1]
+
+
+class _Stuck(Exception):
+    """A client does not read."""
+
+
+@implementer(IPushProducer)
+@define(eq=False)
+class _Client:
+    """Whether a client reads what is sent, as the transport tells."""
+
+    _clock: IReactorTime
+    _full: bool = False
+    _waiter: Deferred[None] | None = None
+
+    async def ready(self) -> None:
+        """Wait until the client has read enough; raises _Stuck if it does not."""
+        if self._full:
+            self._waiter = Deferred()
+            try:
+                await self._waiter.addTimeout(PATIENCE, self._clock)
+            except TimeoutError:
+                raise _Stuck from None
+
+    def pauseProducing(self) -> None:
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        self._full = False
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.called:
+            waiter.callback(None)
+
+    def stopProducing(self) -> None:
+        """Do nothing: the request itself hears of the end of the connection."""
+
+
+def _sign_of_life(watch: Watch) -> bytes:
+    """A comment; and an id without data, from where a client that heard nothing may go on."""
+    return b":\nid: %b\n\n" % watch.position.encode()
+
+
+def _written(notice: Notice, identifier: str) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (identifier.encode(), msgspec.json.encode(_content(notice)))
+
+
+def _content(notice: Notice) -> dict[str, Any]:
+    kind = _KINDS.get(notice.what, notice.what)
+    content: dict[str, Any] = {"serial": notice.serial, "kind": kind}
+    if kind == "availability":
+        content["available"] = notice.what == "online"
+    elif kind in ("changed", "delivery"):
+        content["origin" if kind == "changed" else "delivery"] = notice.what
+        content |= {"key": notice.key, "revision": notice.revision, "timestamp": notice.timestamp}
+        content["fields"] = notice.names
+    return content

@@ -1,0 +1,110 @@
+"""People: who is known, what they own, and how they are forgotten (PROTOCOL.md c.4)."""
+
+from typing import Literal
+
+from attrs import frozen
+from msgspec import Struct
+
+from nled.actions.people import Household
+from nled.domain.access import Need
+from nled.domain.device import Permission
+from nled.domain.people import Person
+from nled.web.endpoint import Api, Call, Endpoint
+
+_USER = "Missing required field: userId"
+
+
+class Shared(Struct):
+    """A device that somebody shares with a person."""
+
+    serial: str
+    permission: Permission
+
+
+class Somebody(Struct, rename={"user": "userId"}):
+    """A person: what they own, and what is shared with them; `created` in ms."""
+
+    user: str
+    email: str
+    created: int
+    devices: tuple[str, ...]
+    shared: list[Shared]
+
+
+class Everybody(Struct):
+    """All people, by id."""
+
+    people: list[Somebody]
+
+
+class Forgotten(Struct, rename={"user": "userId"}):
+    """Who was forgotten, and how many devices are nobody's now."""
+
+    user: str
+    devices: int
+    success: Literal[True] = True
+
+
+class Ensure(Struct, rename={"user": "userId"}):
+    """Somebody who is to be known."""
+
+    user: str
+    email: str | None = None
+
+
+class Ensured(Struct):
+    """Whether they are new."""
+
+    created: bool
+    success: Literal[True] = True
+
+
+@frozen
+class PeopleRoutes:
+    """The routes of people."""
+
+    household: Household
+
+    def register(self, api: Api) -> None:
+        """Add the routes."""
+        api.add(
+            Endpoint("GET", "/api/people", self.people, Need.ADMIN, "List the people", answer=Everybody),
+            Endpoint(
+                "DELETE",
+                "/api/people/<user>",
+                self.forget,
+                Need.ADMIN,
+                "Forget a person; their thermostats are nobody's then",
+                answer=Forgotten,
+                statuses=(404,),
+            ),
+            Endpoint(
+                "POST",
+                "/api/ensure-user",
+                self.ensure,
+                Need.WRITE,
+                "See that a person is known",
+                body=Ensure,
+                answer=Ensured,
+                statuses=(409,),
+                missing={"userId": _USER},
+            ),
+        )
+
+    async def people(self, _call: Call) -> Everybody:
+        """List everybody."""
+        return Everybody([_somebody(each) for each in await self.household.all()])
+
+    async def forget(self, call: Call, user: str) -> Forgotten:
+        """Forget somebody with all that is theirs, and nothing that is not."""
+        return Forgotten(user, await self.household.forget(call.principal, user))
+
+    async def ensure(self, call: Call) -> Ensured:
+        """Make somebody known who is not yet."""
+        body: Ensure = call.body
+        return Ensured(await self.household.ensure(call.principal, body.user, body.email))
+
+
+def _somebody(person: Person) -> Somebody:
+    shared = [Shared(serial, permission) for serial, permission in person.shared]
+    return Somebody(person.user, person.email, person.created, person.devices, shared)
