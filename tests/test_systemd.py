@@ -35,6 +35,11 @@ class UnitTests(TestCase):
     def test_it_starts_what_the_package_installs(self):
         self.assertIn("/bin/twistd -n --pidfile= nled\n", UNIT.read_text())
 
+    def test_it_has_a_place_for_the_socket_that_only_the_chosen_reach(self):
+        lines = UNIT.read_text().splitlines()
+        self.assertIn("RuntimeDirectory=nled", lines)
+        self.assertIn("RuntimeDirectoryMode=0750", lines)
+
     def copy_with_a_program(self):
         """The unit with an ExecStart that exists, as systemd demands: nled is seldom installed where tests run."""
         text, count = re.subn(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE)

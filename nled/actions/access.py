@@ -7,9 +7,9 @@ from typing import assert_never
 from attrs import frozen
 from twisted.logger import Logger
 
-from nled.domain.access import Need, Principal, Rate, Standing, demand, standing_of
+from nled.domain.access import Need, Principal, Rate, Standing, demand, of_key, standing_of
 from nled.domain.device import Device
-from nled.domain.errors import BadRequest, Conflict, NotKnown, TooMany
+from nled.domain.errors import BadRequest, Conflict, NotKnown, Refused, TooMany
 from nled.domain.pairing import parse_user
 from nled.domain.people import (
     DAY,
@@ -114,6 +114,19 @@ class Authority:
             return who.devices
         theirs = await self.people.visible(who.user)
         return theirs if who.devices is None else theirs & who.devices
+
+    async def still_visible(self, who: Principal) -> frozenset[str] | None:
+        """List what somebody can reach who has been here for a while, as `visible` does.
+
+        Raises:
+            Refused: the key they came with is none any more.
+        """
+        if who.key is None:
+            return await self.visible(who)
+        key = await self.keys.find(who.key)
+        if key is None or (key.expires is not None and key.expires <= self.now()):
+            raise Refused("Unauthorized")
+        return await self.visible(of_key(key.id, key.name, key.scopes, key.user, key.devices))
 
     async def make_key(
         self,

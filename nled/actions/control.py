@@ -74,10 +74,12 @@ class Control:
         try:
             done = await self._carry_out(who, serial, name, rule)
             end = self.clock.seconds() + wait
-            while done.delivery != "acknowledged" and (left := end - self.clock.seconds()) > 0:
-                if await listener.next(left) is not None:
-                    delivery = await self.devices.delivery(serial, done.written, self._now())
-                    done = evolve(done, delivery=delivery)
+            heard = True
+            while heard and done.delivery != "acknowledged":
+                heard = await listener.next(max(0, end - self.clock.seconds())) is not None
+                # Asked once more in any case: of a bucket with more under way no notice tells of a part.
+                delivery = await self.devices.delivery(serial, done.written, self._now())
+                done = evolve(done, delivery=delivery)
             return done
         finally:
             listener.close()

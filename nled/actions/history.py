@@ -53,9 +53,8 @@ class Archive:
     async def read(self, who: Principal, serial: str, start: str, end: str, series: str) -> Past:
         """Read what a device did; empty texts stand for the day that ends now, and for all series.
 
-        Args:
-            start, end: ms since the epoch or ISO 8601; they are cut to what is kept, and to now.
-            series: names with commas between them. Run times are always given.
+        Start and end are ms since the epoch or ISO 8601, and are cut to what is kept and to now; series are
+        names with commas between them. Run times are always given.
 
         Raises:
             BadRequest: a time that is none or does not come after the other, or no such series.

@@ -20,6 +20,16 @@ PATIENCE = 35.0
 _MOST_ANSWER = 256 * 2**20
 _MOST_SENTENCE = 500
 
+_ELSEWHERE = "name another place with --socket or --url"
+_EXPLAINED = (
+    (TimeoutError, "No answer from {place} in time: is a firewall in the way, or the machine overloaded?"),
+    (PermissionError, "You may not use {place}: run nledctl as root or as the user of nled."),
+    (FileNotFoundError, f"There is no socket at {{place}}: start nled, or {_ELSEWHERE}."),
+    (ConnectionRefusedError, f"Nobody listens at {{place}}: start nled, or {_ELSEWHERE}."),
+    (ssl.SSLError, "No TLS with {place} ({reason}): is its certificate good for that name?"),
+    (HTTPException, f"What answers at {{place}} does not speak HTTP as nled does: {_ELSEWHERE}."),
+)
+
 
 class _UnixConnection(HTTPConnection):
     """HTTP over a unix socket."""
@@ -68,6 +78,7 @@ class Client:
         """Send a request and return the decoded answer.
 
         Args:
+            method: of HTTP.
             path: its segments, of which those after the first are quoted.
             body: sent as JSON, None for none.
             query: what is None is left out.
@@ -125,29 +136,17 @@ class Client:
             raise Unreachable(self._explained(error)) from None
 
     def _explained(self, error: Exception) -> str:
-        where = self.place
-        other = "name another place with --socket or --url"
-        if isinstance(error, TimeoutError):
-            return f"No answer from {where} in time: is the machine overloaded, or a firewall in the way?"
-        if isinstance(error, PermissionError):
-            return f"You may not use {where}: run nledctl as root or as the user of nled."
-        if isinstance(error, FileNotFoundError):
-            return f"There is no socket at {where}: start nled, or {other}."
-        if isinstance(error, ConnectionRefusedError):
-            return f"Nobody listens at {where}: start nled, or {other}."
-        if isinstance(error, ssl.SSLError):
-            return f"No TLS with {where} ({_reason(error)}): is its certificate valid for that name?"
-        if isinstance(error, HTTPException):
-            return f"What answers at {where} does not speak HTTP as nled does: {other}."
-        return f"Cannot reach {where} ({_reason(error)}): {other}."
+        for kind, sentence in _EXPLAINED:
+            if isinstance(error, kind):
+                return sentence.format(place=self.place, reason=_reason(error))
+        return f"Cannot reach {self.place} ({_reason(error)}): {_ELSEWHERE}."
 
     def _result(self, response: HTTPResponse, text: bytes) -> Any:
         try:
             answer = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            kind = response.headers.get("Content-Type", "no type")
             raise Unreachable(
-                f"{self.place} answered {response.status} with {kind} instead of JSON: is that nled's control port?"
+                f"{self.place} answered {response.status} without JSON: is that the control port of nled?"
             ) from None
         said = answer if isinstance(answer, dict) else {}
         if response.status < 400 and said.get("success", True) is not False:  # noqa: PLR2004

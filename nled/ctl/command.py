@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from attrs import define, field
@@ -13,8 +13,6 @@ from nled.ctl.client import Client, read_secret
 from nled.ctl.errors import Unreachable
 from nled.ctl.output import show_json
 from nled.ctl.values import URL
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @define(slots=False)
@@ -38,7 +36,7 @@ class Session:
         tried = [path for path in usual_sockets() if not _exists(path)]
         if len(tried) == len(usual_sockets()):
             raise Unreachable(
-                f"nled is not running here, for there is no socket at {' or '.join(tried)}: start it, or name "
+                f"nled is not running here: there is no socket at {' or '.join(tried)}. Start it, or name "
                 "another place with --socket or --url."
             )
         return Client(socket=next(path for path in usual_sockets() if path not in tried))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nled.ctl.command import Session, command, group, pass_session
-from nled.ctl.output import ago, degrees, moment, show_facts, show_table
+from nled.ctl.output import ago, degrees, moment, printable, show_facts, show_table
 
 
 @group(
@@ -93,15 +93,8 @@ def _show(one: Mapping[str, Any], now: float) -> None:
     if not one["complete"]:
         click.echo("It has not told all of itself yet; restart it if that stays so.")
     for each in one.get("pending", ()):
-        show_facts(
-            [
-                (
-                    "not acknowledged",
-                    f"{', '.join(each['fields'])} of {each['key']}: {each['delivery']} "
-                    f"(set {moment(each['timestamp'])})",
-                )
-            ]
-        )
+        fields = printable(each["fields"])
+        click.echo(f"{each['delivery']} since {moment(each['timestamp'])}: {fields} of {each['key']}")
 
 
 def _target(one: Mapping[str, Any]) -> str:

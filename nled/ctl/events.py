@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import msgspec
@@ -47,6 +47,7 @@ def follow(
     """Yield events without an end; a stream that breaks is opened again, from where it was.
 
     Args:
+        client: the daemon.
         lost: told a sentence each time that it breaks.
         sleep: waits, in s.
 
@@ -57,10 +58,9 @@ def follow(
     last, pause, reached = "", _FIRST_PAUSE, False
     while True:
         try:
-            response = client.listen("/api/events", {"Last-Event-ID": last} if last else {}, _SILENCE)
-            with response:
+            with client.listen("/api/events", {"Last-Event-ID": last} if last else {}, _SILENCE) as response:
                 reached, pause = True, _FIRST_PAUSE
-                for event in parse(iter(lambda: response.readline(_LONGEST_LINE), b"")):
+                for event in parse(_lines(response)):
                     last = event.id or last
                     yield event
             reason = f"{client.place} ended the stream."
@@ -73,6 +73,11 @@ def follow(
         lost(f"{reason} Trying again in {pause:g} s.")
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _lines(response: HTTPResponse) -> Iterator[bytes]:
+    while line := response.readline(_LONGEST_LINE):
+        yield line
 
 
 def _decoded(text: str) -> dict[str, Any] | None:

@@ -36,11 +36,11 @@ _DAY = 86_400.0
 def history(
     session: Session,
     serial: str,
+    *,
     last: float | None,
     start: str | None,
     end: str | None,
     fields: tuple[str, ...],
-    *,
     as_csv: bool,
 ) -> None:
     """Plot temperatures over time, and say how long heating, cooling and fan ran each day."""

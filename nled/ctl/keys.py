@@ -72,6 +72,7 @@ def list_(session: Session) -> None:
 def create(
     session: Session,
     name: str,
+    *,
     scopes: tuple[str, ...],
     owner: str | None,
     devices: tuple[str, ...],

@@ -24,7 +24,7 @@ from nled.domain.serials import sanitize
 @wait_option
 @pass_session
 def lock(
-    session: Session, serial: str, low: float, high: float, pin_file: str | None, wait: float | None
+    session: Session, serial: str, *, low: float, high: float, pin_file: str | None, wait: float | None
 ) -> None:
     """Have the thermostat ask for a PIN before it is set beyond some limits.
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from nled.config import Config
 from nled.ctl.finding import Finding, bad, doubtful, good
 from nled.ctl.settings import usual_file
+from nled.store.binary import find
+from nled.store.errors import StartError
 
 _MIB = 2**20
 _LEAST_DISK, _SCARCE_DISK = 64 * _MIB, 512 * _MIB
@@ -39,7 +41,9 @@ def permissions(config: Config, file: str | None) -> Iterator[Finding]:
         secrets.append(Path(used))
     for path in secrets:
         if _mode(path) & stat.S_IROTH:
-            yield bad(name, f"All users of this machine can read {path}, which holds a secret.", f"chmod o= {path}")
+            yield bad(
+                name, f"All users of this machine can read {path}, which holds a secret.", f"chmod o= {path}"
+            )
     place = config.control_socket
     if place is not None and _mode(place) & stat.S_IRWXO:
         yield bad(name, f"All users of this machine can use {place}.", f"chmod o= {place}")
@@ -59,7 +63,9 @@ def disk(config: Config) -> Finding:
 def clock(now: float) -> Finding:
     """Whether the clock is right (`now` in s), as far as this machine knows."""
     if now < _YOUNGEST:
-        return bad("clock", "The clock is years behind.", "Install chrony or systemd-timesyncd, then restart nled.")
+        return bad(
+            "clock", "The clock is years behind.", "Install chrony or systemd-timesyncd, then restart nled."
+        )
     try:
         asked = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
         said = subprocess.run(asked, capture_output=True, text=True, timeout=_PATIENCE, check=False).stdout  # noqa: S603
@@ -95,6 +101,16 @@ def ports(config: Config) -> Iterator[Finding]:
             )
         else:
             yield good("ports", f"{host} port {port} is free for nled.")
+
+
+def store(config: Config) -> Finding:
+    """Whether a daemon that is not running could have its store."""
+    if config.redis.url is not None:
+        return good("store", "It is what redis.url names; start nled, which says whether that answers.")
+    try:
+        return good("store", f"nled would run {find(config.redis.binary)}.")
+    except StartError as error:
+        return bad("store", str(error), "Then start nled.")
 
 
 def own_address(host: str) -> bool:

@@ -26,6 +26,7 @@ def plot(
         until: when the last values end, in ms.
         time_zone: by which times are told; None for that of this machine.
         size: columns and rows.
+        colour: whether the terminal shows colours.
     """
     figure = plotext.figure
     figure.clear()

@@ -4,7 +4,7 @@ import email.utils
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import IPv4Address, ip_address
 from typing import Any
@@ -25,6 +25,10 @@ _CLOCK_SKEW = 5.0
 _UNAVAILABLE = 503
 # A serial that no thermostat has; whoever sees it in a log knows whose it is.
 _SERIAL = "00NLEDDOCTOR"
+_BEAR_SILENCE = (
+    "What stands in between must pass on each byte at once and bear silence (nginx: proxy_buffering off; "
+    "proxy_read_timeout 360s. HAProxy: timeout server 360s); or make transport.suspend_time_max smaller."
+)
 
 
 def daemon(client: Client) -> Iterator[Finding]:
@@ -48,7 +52,9 @@ def daemon(client: Client) -> Iterator[Finding]:
         )
         return
     devices = stats["devices"]
-    yield good("store", f"It knows {devices['total']} thermostats, of which {devices['available']} are online.")
+    yield good(
+        "store", f"It knows {devices['total']} thermostats, of which {devices['available']} are online."
+    )
 
 
 def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
@@ -66,7 +72,7 @@ def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
         yield doubtful(
             name,
             f"{host} is no IPv4 address.",
-            "A thermostat takes http://ADDRESS:PORT only on its settings page: set device.origin (API_ORIGIN).",
+            "A thermostat can only be pointed to an address: set device.origin (API_ORIGIN) to one.",
         )
     elif ip_address(host).is_loopback:
         yield bad(
@@ -95,30 +101,35 @@ def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
 
 
 def held(origin: str, seconds: float, client: Client) -> Finding:
-    """Hold a poll through the advertised URL as a thermostat does, for so long; it is forgotten afterwards."""
-    body = msgspec.json.encode({"session": f"{_SERIAL}doctor", "chunked": True, "objects": []})
-    headers = {"X-nl-device-serial": _SERIAL, "Content-Type": "application/json"}
-    begun = time.monotonic()
-    fix = (
-        "A proxy or router in between closes silent connections: nginx needs proxy_read_timeout 360s and "
-        "proxy_buffering off, HAProxy timeout server 360s; or make transport.suspend_time_max smaller."
-    )
+    """Hold a poll through the advertised URL for so long, as a thermostat does, and have it forgotten."""
     name = "held poll"
-    try:
-        with closing(_connection(urlsplit(origin), _PATIENCE)) as connection:
+    body = msgspec.json.encode({"session": _SERIAL, "chunked": True, "objects": []})
+    headers = {"X-NL-Device-Serial": _SERIAL, "Content-Type": "application/json"}
+    connection = _connection(urlsplit(origin), _PATIENCE)
+    with closing(connection):
+        try:
             connection.request("POST", "/nest/transport", body, headers)
-            with connection.getresponse() as response:
-                if response.status != 200:  # noqa: PLR2004
-                    return bad(name, f"A poll was answered {response.status}.", "Turn pairing.required off to try this.")
-                assert connection.sock is not None or response.fp is not None
-                _wait(response, connection, seconds)
-    except TimeoutError:
-        return good(name, f"A poll was held for {seconds:g} s.")
-    except (OSError, HTTPException):
-        pass
-    finally:
-        _forget(client)
-    return bad(name, f"A poll was cut off after {time.monotonic() - begun:.0f} s.", fix)
+            response = connection.getresponse()
+        except (OSError, HTTPException):
+            return bad(name, f"No answer to a poll began within {_PATIENCE:g} s.", _BEAR_SILENCE)
+        if response.status != 200:  # noqa: PLR2004 - what a poll is answered
+            return bad(
+                name, f"A poll was answered {response.status}.", "See journalctl -u nled; pairing.required?"
+            )
+        begun = time.monotonic()
+        try:
+            connection.sock.settimeout(seconds)
+            while response.read(1):
+                pass
+        except TimeoutError:
+            return good(name, f"A poll was held for {seconds:g} s.")
+        except (OSError, HTTPException):
+            return bad(name, f"A poll was cut off after {time.monotonic() - begun:.0f} s.", _BEAR_SILENCE)
+        finally:
+            # Unknown is what it is to be.
+            with suppress(Refused, Unreachable):
+                client.send("DELETE", "/api/device", body={"serial": _SERIAL})
+    return good(name, f"A poll was held for {time.monotonic() - begun:.0f} s, until nled ended it.")
 
 
 def clock_of(client: Client, now: float) -> Iterator[Finding]:
@@ -130,7 +141,9 @@ def clock_of(client: Client, now: float) -> Iterator[Finding]:
         return
     off = abs(theirs - now)
     if off > _CLOCK_SKEW:
-        yield doubtful("clock", f"Its clock and this one differ by {off:.0f} s.", "Install chrony on both machines.")
+        yield doubtful(
+            "clock", f"Its clock and this one differ by {off:.0f} s.", "Install chrony on both machines."
+        )
     else:
         yield good("clock", "Its clock and this one agree.")
 
@@ -139,12 +152,11 @@ def _between(parts: SplitResult, response: HTTPResponse, config: Config) -> Find
     proxy = response.headers.get("Via") or response.headers.get("Server")
     if not proxy and own_address(parts.hostname or "") and parts.port == config.device.port:
         return good("proxy", "Nothing stands between thermostats and nled.")
-    longest = config.transport.suspend_time_max
+    seconds = config.transport.suspend_time_max
     return doubtful(
         "proxy",
         f"{proxy or 'A proxy or a port mapping'} stands between thermostats and nled.",
-        f"It must bear {longest} s of silence and pass on each byte at once (nginx: proxy_read_timeout "
-        f"{longest + 60}s; proxy_buffering off). `nledctl doctor --hold {longest + 10}` tries it.",
+        f"{_BEAR_SILENCE} `nledctl doctor --hold {seconds}` tries it.",
     )
 
 

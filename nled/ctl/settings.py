@@ -34,7 +34,7 @@ def read(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
 @click.argument("file", required=False)
 @pass_session
 def check_config(session: Session, file: str | None) -> None:
-    """Say whether nled would start with these settings (FILE, or /etc/nled/nled.yaml) and this environment."""
+    """Say whether nled would start with the settings in FILE (/etc/nled/nled.yaml) and the environment."""
     problems: list[str] = []
     warnings: tuple[str, ...] = ()
     try:

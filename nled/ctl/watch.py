@@ -10,6 +10,13 @@ from nled.ctl.command import Session, command, pass_session
 from nled.ctl.events import follow
 from nled.ctl.output import printable, show_json
 
+_PLAIN = {
+    "met": "is new here",
+    "forgotten": "is forgotten",
+    "access": "has other people now",
+    "gap": "some events were lost; see nledctl devices",
+}
+
 
 @command(
     "watch",
@@ -35,21 +42,12 @@ def watch(session: Session, serials: tuple[str, ...]) -> None:
 
 
 def _told(said: Mapping[str, Any]) -> str:
-    kind, fields = said.get("kind"), printable(said.get("fields", ()))
-    match kind:
-        case "changed":
-            by = "the thermostat" if said.get("origin") == "device" else "people"
-            return f"{printable(said.get('key'))} changed by {by}: {fields}"
-        case "delivery":
-            return f"{printable(said.get('key'))} {printable(said.get('delivery'))}: {fields}"
-        case "availability":
-            return "online" if said.get("available") else "offline"
-        case "met":
-            return "is new here"
-        case "forgotten":
-            return "is forgotten"
-        case "access":
-            return "has other people now"
-        case "gap":
-            return "some events were lost; look with nledctl devices"
-    return printable(kind)
+    kind, key, fields = said.get("kind"), printable(said.get("key")), printable(said.get("fields", ()))
+    if kind == "changed":
+        by = "the thermostat" if said.get("origin") == "device" else "people"
+        return f"{key} changed by {by}: {fields}"
+    if kind == "delivery":
+        return f"{key} {printable(said.get('delivery'))}: {fields}"
+    if kind == "availability":
+        return "online" if said.get("available") else "offline"
+    return _PLAIN.get(str(kind), printable(kind))

@@ -75,10 +75,10 @@ class InviteRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class PersonRecord(_Record, tag="person"):
-    """Somebody, and the buckets of their home; `created` is None for one who was never named as a person."""
+    """Somebody, and the buckets of their home."""
 
     user: str
-    created: Whole | None = None
+    created: Whole
     email: str = ""
     buckets: list[BucketRecord] = []
 

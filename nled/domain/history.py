@@ -212,9 +212,9 @@ def moment(text: str, zone: tzinfo) -> int:
     Raises:
         BadRequest: it is neither.
     """
-    if text.isascii() and text.isdigit() and len(text) <= len("1795000000000"):
-        return int(text)
     try:
+        if text.isdecimal():
+            return int(text[: len("1795000000000") + 1])
         at = datetime.fromisoformat(text)
         return round((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
     except (ValueError, OverflowError):

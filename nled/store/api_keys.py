@@ -82,6 +82,11 @@ class ApiKeys:
         reply = await self._client.run(_MAKE, [keys.API_KEYS], msgspec.json.encode(request))
         return Made(*reply)
 
+    async def find(self, identifier: str) -> ApiKey | None:
+        """Look at one key, without counting that as its use."""
+        fields = await self._client.command("HMGET", keys.api_key(identifier), *_Record._fields)
+        return None if fields[0] is None else _api_key(identifier, _Record(*fields))
+
     async def all(self) -> list[ApiKey]:
         """List the keys, the newest first."""
         reply = await self._client.run(_LIST, [keys.API_KEYS])

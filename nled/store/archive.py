@@ -1,7 +1,7 @@
 """Everything in the store as records, page by page, and back (docs/store.md)."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
@@ -38,7 +38,8 @@ class Archive:
     async def page(self, after: str | None, now: int) -> tuple[list[Record], str | None]:
         """Return the records that follow a place, and the place behind them; None at the end.
 
-        Each record is a moment's truth, all of them together are not: what changes meanwhile may be in or not.
+        Each record is what was true at one moment, all of them together are not: of what changes meanwhile
+        some may be in and some not.
 
         Raises:
             BadRequest: `after` is no place that was returned.
@@ -90,10 +91,9 @@ class Archive:
         people = _pairs(await self._client.command("HGETALL", keys.PEOPLE))
         for user in sorted(each for each in people if each > after):
             created, _, email = people[user].partition(" ")
-            buckets = []
-            for key in (f"user.{user}", f"structure.{structure_id(user)}"):
-                if flat := await self._client.command("HGETALL", keys.home_bucket(user, key)):
-                    buckets.append(_bucket(key, flat))
+            home = [f"user.{user}", f"structure.{structure_id(user)}"]
+            flats = [await self._client.command("HGETALL", keys.home_bucket(user, key)) for key in home]
+            buckets = [_bucket(key, flat) for key, flat in zip(home, flats, strict=True) if flat]
             yield user, PersonRecord(user, int(created), email, buckets)
 
     async def _keys(self, after: str, now: int) -> AsyncIterator[tuple[str, Record]]:
@@ -149,7 +149,7 @@ def _device(serial: str, found: Sequence[Any]) -> DeviceRecord:
         dict(sorted(said.items())),
         _owner(_pairs(owner)),
         dict(sorted(_pairs(shares).items())),
-        [_invite(each, _pairs(flat)) for each, flat in _two(invites)],
+        [_invite(each, _pairs(flat)) for each, flat in _two(invites) if flat],
         pin,
         secret,
         previous,
@@ -194,11 +194,10 @@ def _request(record: Record) -> dict[str, object]:
     """Write a record as the script takes it: hashes flat, all numbers as text, since Lua rounds them."""
     match record:
         case PersonRecord():
-            person = None if record.created is None else f"{record.created} {record.email}"
             return {
                 "kind": "person",
                 "user": record.user,
-                "person": person,
+                "person": f"{record.created} {record.email}",
                 "buckets": _buckets(record.buckets),
             }
         case KeyRecord():

@@ -141,6 +141,11 @@ def shares(serial: str) -> str:
     return _DEVICE % serial + "shares"
 
 
+def home_bucket(user: str, key: str) -> str:
+    """Name the hash of one of a home's buckets."""
+    return _HOME % user + "bucket:" + key
+
+
 def home_devices(user: str) -> str:
     """Name the set of the devices somebody owns."""
     return _HOME % user + "devices"

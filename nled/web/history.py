@@ -20,10 +20,12 @@ class Wanted(Struct):
 
 
 class Series(Struct):
-    """The points of each series as [ms, value]; each holds until the next.
+    """The points of each series as [ms, value]; each holds until the next, the first since `from`.
 
-    `time_zone` is of the days of the run times; `thinned` says that not all points are given, but the least and
-    the greatest of each stretch.
+    The series are temperature, humidity, target, low, high, mode, heating, cooling, fan, away and online. A
+    device that went offline counts as off from its last contact on. Run times are in seconds per day of
+    `time_zone`, as far as the day lies between `from` and `to`. `thinned` says that not all points are given,
+    but the least and the greatest of each stretch.
     """
 
     serial: str
@@ -58,13 +60,7 @@ class HistoryRoutes:
         )
 
     async def history(self, call: Call) -> Series:
-        """Read what a thermostat did.
-
-        The last 24 hours where `from` and `to` say nothing else, and all series where `fields` names none:
-        temperature, humidity, target, low, high, mode, heating, cooling, fan, away, online. Run times are in
-        seconds per day of the home's time zone, as far as it lies between `from` and `to`. A device that
-        went offline counts as off from its last contact on.
-        """
+        """Read the last 24 hours, or those `from` - `to`; all series, or the `fields`, with commas between."""
         query: Wanted = call.query
         serial = serial_of(query.serial)
         past = await self.archive.read(call.principal, serial, query.since, query.to, query.fields)

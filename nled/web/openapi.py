@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
@@ -91,28 +92,27 @@ class _Schemas:
     """The JSON schemas of all types of some endpoints, made together so that no two share a name."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        kinds: list[Any] = [Problem, HostedProblem]
+        whole: list[Any] = [Problem, HostedProblem]
         for endpoint in endpoints:
-            kinds += [kind for kind in (endpoint.body, endpoint.query, endpoint.answer) if kind is not None]
+            whole += [kind for kind in (endpoint.body, endpoint.query, endpoint.answer) if kind is not None]
+        # What is only ever written may be one Struct or another, which msgspec could not read again.
+        kinds = [part for kind in whole for part in _parts(kind)]
         found, self.components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-        # By identity: a union or a list[...] is equal to others that are written differently.
         self._of = {id(kind): schema for kind, schema in zip(kinds, found, strict=True)}
-        queries = {id(endpoint.query) for endpoint in endpoints if endpoint.query is not None}
-        self._queries = {one: self._taken(self._of[one]) for one in queries}
 
     def of(self, kind: Any) -> dict[str, Any]:
         """Return the schema of a type, most often a reference."""
-        return self._of[id(kind)]
+        schemas = [self._of[id(part)] for part in _parts(kind)]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
-    def query(self, kind: Any) -> dict[str, Any]:
-        """Return the schema of a Struct of parameters."""
-        return self._queries[id(kind)]
-
-    def _taken(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Follow a reference."""
-        name = schema["$ref"].rpartition("/")[2]
-        found: dict[str, Any] = self.components[name]
+    def fields(self, kind: Any) -> dict[str, Any]:
+        """Return the schema of a Struct itself."""
+        found: dict[str, Any] = self.components[self.of(kind)["$ref"].rpartition("/")[2]]
         return found
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if isinstance(kind, UnionType) else (kind,)
 
 
 def _operation(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _path_parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
 def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[dict[str, Any]]:
     if endpoint.query is None:
         return
-    schema = schemas.query(endpoint.query)
+    schema = schemas.fields(endpoint.query)
     for name, each in schema["properties"].items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": each}
 

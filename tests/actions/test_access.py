@@ -3,7 +3,7 @@
 from nled.actions.access import Authority, permit
 from nled.domain.access import Need, Rate, local, of_key, trusted
 from nled.domain.device import Device
-from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, TooMany
+from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, Refused, TooMany
 from nled.domain.people import DAY
 from tests.store.test_access import FAILURES, LIMIT, AccessTestCase
 from tests.store.test_buckets import MINUTE
@@ -84,6 +84,22 @@ class Devices(AuthorityTestCase):
         )
         for who, serials in cases:
             self.assertEqual(await self.authority.visible(who), serials)
+
+    async def test_still_visible(self) -> None:
+        self.assertIsNone(await self.authority.still_visible(local()))
+        devices = [SERIAL]
+        token, _ = await self.authority.make_key(local(), "k", ["read"], devices=devices)
+        brief, _ = await self.authority.make_key(local(), "k", ["read"], days=1)
+        who, _ = await self.authority.bearer(token.secret, ADDRESS)
+        guest, _ = await self.authority.bearer(brief.secret, ADDRESS)
+        self.assertEqual(await self.authority.still_visible(who), {SERIAL})
+        await self.people.forget("ann", self.now)
+        self.assertEqual(await self.authority.still_visible(who), frozenset())
+        await self.authority.revoke_key(local(), token.id)
+        await self.refused(Refused, self.authority.still_visible(who))
+        self.assertIsNone(await self.authority.still_visible(guest))
+        self.now += DAY
+        await self.refused(Refused, self.authority.still_visible(guest))
 
 
 class Keys(AuthorityTestCase):

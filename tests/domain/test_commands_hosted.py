@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.domain.commands import Change, hosted
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-
 from tests.domain.thermostats import HASH, MOMENT, SECONDS, TOUCHED, thermostat
 
 RULES: Mapping[type, Callable[[Any, Device, Moment], tuple[Change, ...]]] = {

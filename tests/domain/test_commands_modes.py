@@ -2,6 +2,8 @@
 
 from tests.domain.thermostats import SECONDS, CommandTestCase
 
+CLEARED = {"ver": 2, "days": {}, "name": "Cleared", "schedule_mode": "HEAT"}
+
 
 class Mode(CommandTestCase):
     command = "set_mode"
@@ -31,12 +33,8 @@ class Mode(CommandTestCase):
 
     def test_what_the_wiring_cannot_do(self) -> None:
         no_heat, no_cool = {"can_heat": False}, {"can_cool": False}
-        self.assertEqual(
-            self.refusal("heat", no_heat), "Device does not support heating (can_heat=false)"
-        )
-        self.assertEqual(
-            self.refusal("cool", no_cool), "Device does not support cooling (can_cool=false)"
-        )
+        self.assertEqual(self.refusal("heat", no_heat), "Device does not support heating (can_heat=false)")
+        self.assertEqual(self.refusal("cool", no_cool), "Device does not support cooling (can_cool=false)")
         for wiring in (no_heat, no_cool):
             self.assertEqual(
                 self.refusal("auto", wiring), "Range mode requires both heating and cooling capability"
@@ -62,11 +60,11 @@ class Away(CommandTestCase):
 
     def test_away(self) -> None:
         self.assertEqual(
-            self.plan(True), {"structure": {"manual_eco_all": True, "manual_eco_timestamp": SECONDS}}
+            self.plan(value=True), {"structure": {"manual_eco_all": True, "manual_eco_timestamp": SECONDS}}
         )
 
     def test_back(self) -> None:
-        changes = self.plan(False)
+        changes = self.plan(value=False)
         self.assertEqual(list(changes), ["structure", "device"])
         self.assertEqual(
             changes["structure"],
@@ -96,16 +94,15 @@ class ScheduleMode(CommandTestCase):
 
 class Schedule(CommandTestCase):
     command = "set_schedule"
-    cleared = {"ver": 2, "days": {}, "name": "Cleared", "schedule_mode": "HEAT"}
 
     def test_shared_follows_it(self) -> None:
         for shared in (None, {}, {"schedule_mode": "COOL"}, {"schedule_mode": 5}):
-            changes = self.plan(self.cleared, shared)
+            changes = self.plan(CLEARED, shared)
             self.assertEqual(list(changes), ["schedule", "shared"])
             self.assertEqual(changes["shared"], {"schedule_mode": "HEAT"})
 
     def test_shared_is_left_alone_where_it_is_right(self) -> None:
-        changes = self.plan(self.cleared, {"schedule_mode": "HEAT"})
+        changes = self.plan(CLEARED, {"schedule_mode": "HEAT"})
         self.assertEqual(list(changes), ["schedule"])
         self.assertEqual(changes["schedule"]["days"], {str(day): {} for day in range(7)})
 

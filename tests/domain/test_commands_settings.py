@@ -1,8 +1,9 @@
 """Settings by name and the lock: PROTOCOL.md c.2.4, d.6, h.3, j-19."""
 
 from nled.domain.lock import pin_hash
-
 from tests.domain.thermostats import HASH, SECONDS, SERIAL, CommandTestCase
+
+LOCK = {"pin_hash": HASH, "temp_min": 18, "temp_max": 24}
 
 
 class Settings(CommandTestCase):
@@ -97,11 +98,10 @@ class Settings(CommandTestCase):
 
 class SetLock(CommandTestCase):
     command = "set_lock"
-    given = {"pin_hash": HASH, "temp_min": 18, "temp_max": 24}
 
     def test_the_firmware_names(self) -> None:
         self.assertEqual(
-            self.plan(self.given),
+            self.plan(LOCK),
             {
                 "device": {
                     "temperature_lock": True,
@@ -113,24 +113,24 @@ class SetLock(CommandTestCase):
         )
 
     def test_a_pin_is_not_taken(self) -> None:
-        for value in ({"pin": "1234"}, self.given | {"pin": "1234"}):
+        for value in ({"pin": "1234"}, LOCK | {"pin": "1234"}):
             said = self.refusal(value)
             self.assertIn("pin_hash", said)
             self.assertNotIn("1234", said)
 
     def test_refused(self) -> None:
-        for name in self.given:
-            self.refusal({key: value for key, value in self.given.items() if key != name})
-            self.assertIn(name, self.refusal(self.given | {name: None}))
-            self.assertIn(name, self.refusal(self.given | {name: True}))
-        for bad in (None, True, [], {}, "1234", self.given | {"more": 1}):
+        for name in LOCK:
+            self.refusal({key: value for key, value in LOCK.items() if key != name})
+            self.assertIn(name, self.refusal(LOCK | {name: None}))
+            self.assertIn(name, self.refusal(LOCK | {name: True}))
+        for bad in (None, True, [], {}, "1234", LOCK | {"more": 1}):
             self.refusal(bad)
-        self.assertIn("temp_min must be under temp_max", self.refusal(self.given | {"temp_min": 24}))
-        self.assertIn("4.5 to 32", self.refusal(self.given | {"temp_max": 33}))
+        self.assertIn("temp_min must be under temp_max", self.refusal(LOCK | {"temp_min": 24}))
+        self.assertIn("4.5 to 32", self.refusal(LOCK | {"temp_max": 33}))
 
     def test_a_hash_is_never_repeated(self) -> None:
         other = pin_hash("1234", SERIAL)[:-2] + "=="
-        self.assertNotIn(other, self.refusal(self.given | {"pin_hash": other}))
+        self.assertNotIn(other, self.refusal(LOCK | {"pin_hash": other}))
 
 
 class ClearLock(CommandTestCase):

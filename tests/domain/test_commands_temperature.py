@@ -1,6 +1,5 @@
 """Setpoints and eco temperatures: PROTOCOL.md c.2, d.3, j-17."""
 
-
 from tests.domain.thermostats import TOUCHED, CommandTestCase
 
 NO_NUMBERS: tuple[object, ...] = (

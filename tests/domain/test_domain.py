@@ -6,7 +6,6 @@ from base64 import b64encode
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.buckets import ObjectKey, claimed, encode, is_foreign, is_momentary, parse_key
-from nled.domain.commands import set_temperature
 from nled.domain.entry import Origin, entry, parse_form
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import ALPHABET, CODES, new_code, parse_code, parse_user, structure_id
@@ -298,39 +297,3 @@ class Pairing(SynchronousTestCase):
             [structure_id(user) for user in ("user_ann", "ann", "my_user_x", "user_")],
             ["ann", "ann", "my_user_x", "user_"],
         )
-
-
-class Commands(SynchronousTestCase):
-    def fields(self, value: object, **shared: object) -> dict[str, object]:
-        return dict(set_temperature(value, dict(shared), NOW, 3600).values)
-
-    def test_one_setpoint(self) -> None:
-        touched = {"touched_by": 3, "touched_at": NOW // 1000, "touched_tzo": 3600, "touched_user_id": ""}
-        self.assertEqual(
-            self.fields(21),
-            {"target_temperature": 21.0, "target_change_pending": True, "touched_by": touched},
-        )
-
-    def test_a_range(self) -> None:
-        fields = self.fields({"low": 18, "high": 24.5})
-        self.assertEqual((fields["target_temperature_low"], fields["target_temperature_high"]), (18, 24.5))
-        self.assertNotIn("target_temperature_high", self.fields({"low": 18}, target_temperature_high=20))
-
-    def test_refused(self) -> None:
-        for bad in (
-            None,
-            True,
-            "21",
-            [],
-            {},
-            {"low": "18"},
-            {"mid": 20},
-            4.4,
-            32.1,
-            {"low": 24, "high": 18},
-            {"low": 20, "high": 20},
-        ):
-            with self.assertRaises(BadRequest):
-                self.fields(bad)
-        with self.assertRaises(BadRequest):
-            self.fields({"low": 21}, target_temperature_high=20)

@@ -23,7 +23,7 @@ class Hash(SynchronousTestCase):
             self.assertTrue(is_pin_hash(digest))
 
     def test_four_digits(self) -> None:
-        for bad in ("", "123", "12345", "12a4", "１２３４", "1234\n", " 1234"):
+        for bad in ("", "123", "12345", "12a4", "\uff11\uff12\uff13\uff14", "1234\n", " 1234"):
             self.assertRaises(BadRequest, pin_hash, bad, SERIAL)
 
     def test_the_example_of_the_page_is_taken(self) -> None:

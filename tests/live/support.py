@@ -122,8 +122,26 @@ class LiveDaemon:
             return wire.ask(method, path, body, **options)
 
     def connect(self, port: str = "device") -> Wire:
-        """Open a connection to one of its ports."""
-        return Wire(getattr(self, port))
+        """Open a connection to one of its ports, or to its control socket."""
+        return Wire(self.state / "control.sock" if port == "socket" else getattr(self, port))
+
+    def control_ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
+        """Ask the control port as a person on this machine, or with an API key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.ask(method, path, body, port="control", serial=None, headers=headers)
+
+    def make_key(self, **about: Any) -> str:
+        """Make an API key, as the administrator does."""
+        body = {"name": "test", "scopes": ["read", "write"], **about}
+        answer = self.ask("POST", "/api/keys", body, port="socket", serial=None)
+        assert answer.status == 200, answer
+        return answer.json["key"]
+
+    def pair(self, serial: str, user: str) -> None:
+        """Claim a device by the code on its screen."""
+        code = self.ask("GET", "/nest/passphrase", serial=serial).json["value"]
+        answer = self.control_ask("POST", "/api/register", {"code": code, "userId": user})
+        assert answer.json["success"], answer
 
     def command(self, value: Any, serial: str = SERIAL) -> Answer:
         """Set a temperature on the control port."""

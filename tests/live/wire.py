@@ -5,6 +5,7 @@ import select
 import socket
 from base64 import b64encode
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self
 
 from attrs import frozen
@@ -68,11 +69,16 @@ def request(
 
 
 class Wire:
-    """A blocking connection, as a device has one. Every read raises TimeoutError after `PATIENCE`."""
+    """A blocking connection to a port or a unix socket. Every read raises TimeoutError after `PATIENCE`."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, where: int | Path) -> None:
+        if isinstance(where, Path):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(PATIENCE)
+            self.socket.connect(str(where))
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", where), PATIENCE)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
     def __enter__(self) -> Self:

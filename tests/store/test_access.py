@@ -219,6 +219,8 @@ class Persons(AccessTestCase):
         await self.made("ann's", user="user_ann")
         bobs = await self.made("bob's", user="bob", devices=(SERIAL, OTHER))
         self.assertEqual(await self.people.forget("user_ann", self.now), 1)
+        self.assertEqual(await self.people.visible("carl"), frozenset())
+        self.assertEqual(await self.left_of("nled:invite:"), [])
         await self.people.forget("carl", self.now)
         self.assertEqual(await self.left_of("ann"), [])
         self.assertEqual(await self.left_of("carl"), [])

@@ -174,8 +174,10 @@ class Reset(PairingTestCase):
     async def test_to_another_owner(self) -> None:
         await self.paired()
         await self.paired(OTHER)
+        await self.client.command("HSET", keys.shares(SERIAL), "carol", "write")
         await self.entry(reset=True)
         await self.paired(SERIAL, "bob")
+        self.assertEqual(await self.client.command("EXISTS", keys.shares(SERIAL)), 0)
         self.assertEqual(list(await self.told()), ["user.bob", "structure.bob"])
         self.assertEqual((await self.told(OTHER))["structure.ann"]["devices"], [f"device.{OTHER}"])
         self.assertNotIn(

@@ -62,7 +62,13 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(self.refused(deep, kind=Any), "Invalid JSON: nested too deeply.")
 
     def test_no_object(self):
-        rows = ((b"[]", "a list"), (b"null", "null"), (b'"x"', "a text"), (b"1", "a number"), (b"true", "true or false"))
+        rows = (
+            (b"[]", "a list"),
+            (b"null", "null"),
+            (b'"x"', "a text"),
+            (b"1", "a number"),
+            (b"true", "true or false"),
+        )
         for body, found in rows:
             self.assertEqual(self.refused(body), f"The body must be an object, it is {found}.")
 
@@ -96,7 +102,10 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(self.refused(b'{"other": 1}', Strict), "other is not known here.")
 
     def test_what_was_sent_is_not_repeated(self):
-        for body in (b'{"serial": "S", "mode": "hunter2"}', b'{"serial": "S", "names": {"hunter2": "hunter2"}}'):
+        for body in (
+            b'{"serial": "S", "mode": "hunter2"}',
+            b'{"serial": "S", "names": {"hunter2": "hunter2"}}',
+        ):
             self.assertNotIn("hunter2", self.refused(body))
 
     def test_an_exact_sentence_for_what_is_missing(self):
@@ -105,7 +114,9 @@ class BodyTests(SynchronousTestCase):
             self.assertEqual(self.refused(body, missing=missing), "Serial required")
         for body in (b'{"serial": "S", "userId": null}', b'{"serial": "S", "userId": ""}'):
             self.assertEqual(self.refused(body, missing=missing), "Whose?")
-        self.assertEqual(self.refused(b'{"serial": 5}', missing=missing), "serial must be a text, it is a number.")
+        self.assertEqual(
+            self.refused(b'{"serial": 5}', missing=missing), "serial must be a text, it is a number."
+        )
         self.assertEqual(self.refused(b"{}"), "serial is missing.")
 
     def test_an_exact_sentence_where_an_empty_text_is_out_of_bounds(self):
@@ -125,7 +136,13 @@ class QueryTests(SynchronousTestCase):
 
     def test_it_is_decoded(self):
         query = Query(Asked, {}).decode(
-            {b"serial": [b"S"], b"wait": [b"1.5"], b"most": [b"7"], b"all": [b"true"], b"other": [b"x", b"\xff"]}
+            {
+                b"serial": [b"S"],
+                b"wait": [b"1.5"],
+                b"most": [b"7"],
+                b"all": [b"true"],
+                b"other": [b"x", b"\xff"],
+            }
         )
         self.assertEqual(query, Asked("S", 1.5, 7, all=True))
 
@@ -154,7 +171,13 @@ class WordingTests(SynchronousTestCase):
     """msgspec's messages are taken apart by their words, so a new version of it shows here."""
 
     def test_nothing_of_msgspec_is_left_in_a_sentence(self):
-        bodies = [b"[]", b"{}", b'{"serial": 1}', b'{"serial": "S", "count": 99}', b'{"serial": "S", "mode": "x"}']
+        bodies = [
+            b"[]",
+            b"{}",
+            b'{"serial": 1}',
+            b'{"serial": "S", "count": 99}',
+            b'{"serial": "S", "mode": "x"}',
+        ]
         for body in bodies:
             error = self.assertRaises(msgspec.ValidationError, msgspec.json.decode, body, type=Order)
             sentence = str(self.assertRaises(BadRequest, Body(Order, {}).decode, body))

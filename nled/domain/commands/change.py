@@ -44,7 +44,6 @@ def require_order(given: Mapping[str, object], bucket: Bucket, low: str, high: s
     """Refuse a lower bound that is not under the higher; one that is not given is the stored one."""
     if low not in given and high not in given:
         return
-    merged = {**bucket.values, **given}
-    bottom, top = stored(merged.get(low)), stored(merged.get(high))
+    bottom, top = (stored(given.get(name, bucket.values.get(name))) for name in (low, high))
     if bottom is not None and top is not None and bottom >= top:
         raise BadRequest(f"low must be under high: {low} would be {bottom} and {high} {top} °C.")

@@ -93,7 +93,7 @@ def _type_of(setting: Setting) -> Any:
         "until": Annotated[int, Meta(ge=0, description=f"{setting.unit}; 0 for none.")],
         "choice": Literal[setting.choices],
         "text": Annotated[str, Meta(max_length=int(setting.high))],
-        "pin_hash": PinHash | Literal[""],
+        "pin_hash": Annotated[str, Meta(pattern="^([A-Za-z0-9+/]{27}=)?$")],
     }
     return kinds[setting.kind]
 

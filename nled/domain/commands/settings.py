@@ -76,11 +76,11 @@ def _check_lock(fields: dict[str, object], device: Device) -> None:
     """Refuse a lock that nobody could open, or that does not say to what range."""
     if not any(name in fields for name in _LOCK):
         return
-    merged = {**device.device.values, **fields}
-    if merged.get(ON) is not True:
+    lock = {name: fields.get(name, device.device.values.get(name)) for name in _LOCK}
+    if lock[ON] is not True:
         return
-    missing = [name for name in (LOW, HIGH) if stored(merged.get(name)) is None]
-    if not is_pin_hash(merged.get(HASH)):
+    missing = [name for name in (LOW, HIGH) if stored(lock[name]) is None]
+    if not is_pin_hash(lock[HASH]):
         missing.append(HASH)
     if missing:
         raise BadRequest(f"{ON} needs {_listed(missing)} too.")

@@ -23,7 +23,7 @@ local function newer(key, claim)
   if #names == 0 then return nil end
   if key:sub(1, 9) == 'schedule.' then
     local at = numbers(view, 'pa')
-    if timestamp > pushed and now - at < SPACING then
+    if newest > pushed and now - at < SPACING then
       due = at + SPACING - now
       return nil
     end

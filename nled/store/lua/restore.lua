@@ -4,11 +4,14 @@
 local r = request.record
 local stored = false
 
--- Fields {name, text, ...} of a hash that it does not have.
+-- Set fields {name, text, ...} of a hash that it does not have; returns whether there are such.
 local function fill(key, fields)
+  local missing = false
   for i = 1, #fields, 2 do
-    if redis.call('HSETNX', key, fields[i], fields[i + 1]) == 1 then stored = true end
+    if redis.call('HSETNX', key, fields[i], fields[i + 1]) == 1 then missing = true end
   end
+  stored = stored or missing
+  return missing
 end
 
 local function fill_bucket(content, fields)
@@ -42,7 +45,7 @@ local function restore_shares(shares, invites)
   end
   for _, invite in ipairs(invites) do
     local id, ends, fields = unpack(invite)
-    if redis.call('EXISTS', invite_key(id)) == 0 then
+    if ends > now and redis.call('EXISTS', invite_key(id)) == 0 then
       redis.call('HSET', invite_key(id), 'serial', serial, unpack(fields))
       redis.call('PEXPIREAT', invite_key(id), ends)
       redis.call('SADD', device_key(serial, 'invites'), id)
@@ -54,11 +57,10 @@ end
 -- A bucket that is there by now is newer than any file.
 local function restore_bucket(key, fields)
   local view, grown = device_key(serial, 'bucket:' .. key), 0
-  if redis.call('HEXISTS', view, 'r') == 1 then return end
+  if redis.call('HEXISTS', view, 'r') == 1 or not fill(view, fields) then return end
   for i = 1, #fields, 2 do
     if fields[i]:sub(1, 2) == 'v:' then grown = grown + #fields[i] - 2 + #fields[i + 1] end
   end
-  fill(view, fields)
   redis.call('HINCRBY', facts, 'bytes', grown)
   redis.call('SADD', index, key)
   redis.call('PEXPIRE', view, request.ttl)
@@ -87,7 +89,7 @@ local function restore_device()
 end
 
 local function restore_person()
-  if given(r.person) then fill(PEOPLE, { r.user, r.person }) end
+  fill(PEOPLE, { r.user, r.person })
   for _, bucket in ipairs(r.buckets) do fill_bucket(home_key(r.user, 'bucket:' .. bucket[1]), bucket[2]) end
 end
 

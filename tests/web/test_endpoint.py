@@ -1,0 +1,254 @@
+"""What an endpoint's definition makes of requests and of what its handler returns or raises."""
+
+from typing import Any
+
+from msgspec import Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from nled.domain.access import Need, Principal, Rate
+from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, TooMany
+from nled.web.endpoint import Call, Endpoint
+from nled.web.router import Answer
+from tests.web.edge import KEY, LOCAL, MINUTE_END, NOW, SOCKET, STRANGER, Edge
+
+RATE = Rate(100, 99, NOW + 1)
+
+
+class Order(Struct):
+    serial: str
+    value: float | None = None
+
+
+class Which(Struct):
+    serial: str = "all"
+
+
+async def echo(call: Call, **variables: str) -> dict[str, Any]:
+    return {"body": call.body, "query": call.query, **variables}
+
+
+def endpoint(method="POST", path="/it", handler=echo, need=Need.WRITE, **more):
+    return Endpoint(method, path, handler, need, "Do it", **more)
+
+
+class RequestTests(SynchronousTestCase):
+    def setUp(self):
+        self.edge = Edge(
+            endpoint(body=Order, query=Which, missing={"serial": "Serial required"}),
+            endpoint("GET", query=Which),
+            endpoint("PUT"),
+            endpoint("DELETE", "/of/<name>"),
+            endpoint("POST", "/small", most_body=10, body=dict),
+        )
+
+    def test_body_and_query(self):
+        reply = self.edge.ask("POST", "/it?serial=Q&x=y", {"serial": "B", "value": 21, "more": 1})
+        self.assertEqual(reply.json, {"body": {"serial": "B", "value": 21.0}, "query": {"serial": "Q"}})
+
+    def test_only_what_is_asked_for_is_read(self):
+        self.assertEqual(self.edge.ask("PUT", "/it", b"[no JSON").json, {"body": None, "query": None})
+        self.assertEqual(self.edge.ask("GET", "/it", b"[no JSON").json["body"], None)
+
+    def test_a_body_in_chunks(self):
+        head = b"POST /it HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+        reply = self.edge.raw(head + b'\r\n7\r\n{"seria\r\n8\r\nl": "B"}\r\n0\r\n\r\n')
+        self.assertEqual((reply.status, reply.json["body"]["serial"]), (200, "B"))
+
+    def test_variables_of_the_path(self):
+        self.assertEqual(self.edge.ask("DELETE", "/of/a%20b").json["name"], "a b")
+
+    def test_wrong_ones(self):
+        for path, body, sentence in (
+            ("/it", {"serial": 5}, "serial must be a text, it is a number."),
+            ("/it", {"serial": "S", "value": "x"}, "value must be a number or null, it is a text."),
+            ("/it", {}, "Serial required"),
+            ("/it?serial=", {"serial": "S"}, "Serial required"),
+            ("/it?serial=a&serial=b", {"serial": "S"}, "serial is given 2 times; give it once."),
+            ("/it", [], "The body must be an object, it is a list."),
+        ):
+            reply = self.edge.ask("POST", path, body)
+            told = {"success": False, "message": sentence, "error": sentence}
+            self.assertEqual((reply.status, reply.json), (400, told))
+        self.assertTrue(self.edge.refused("POST", "/it", b"{")[1].startswith("Invalid JSON"))
+        self.assertTrue(self.edge.refused("POST", "/it")[1].startswith("Invalid JSON"))
+
+    def test_only_json(self):
+        body = b'{"serial": "S"}'
+        for kind in ("application/json", "Application/JSON; charset=utf-8", "application/json;x"):
+            self.assertEqual(self.edge.ask("POST", "/it", body, **{"content-type": kind}).status, 200, kind)
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/jsonx",
+            "",
+        ):
+            for method in ("POST", "PUT"):
+                reply = self.edge.ask(method, "/it", body, **{"content-type": kind})
+                self.assertEqual(reply.status, 415, (method, kind))
+        lines = f"content-length: {len(body)}\r\n\r\n".encode()
+        self.assertEqual(
+            self.edge.raw(b"POST /it HTTP/1.1\r\nHost: localhost\r\n" + lines + body).status, 415
+        )
+
+    def test_a_body_that_is_too_long(self):
+        self.assertEqual(self.edge.ask("POST", "/small", b'{"a": 1   }').status, 413)
+        self.assertEqual(self.edge.ask("POST", "/small", b'{"a": 1  }').status, 200)
+
+    def test_paths_and_methods(self):
+        head = self.edge.ask("HEAD", "/it")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertGreater(int(head.headers["Content-Length"]), 0)
+        reply = self.edge.ask("PATCH", "/it")
+        self.assertEqual((reply.status, reply.headers["Allow"]), (405, "GET, HEAD, POST, PUT"))
+        self.assertEqual(self.edge.ask("GET", "/of/x").status, 405)
+        for path in ("/nowhere", "/of/", "/of/a/b"):
+            reply = self.edge.ask("GET", path)
+            self.assertEqual((reply.status, sorted(reply.json)), (404, ["error", "message", "success"]), path)
+        self.assertEqual(self.edge.ask("GET", "//it/").status, 200)
+
+
+class AnswerTests(SynchronousTestCase):
+    def answer(self, handler):
+        return Edge(endpoint("GET", handler=handler, need=Need.READ)).ask("GET", "/it")
+
+    def test_what_a_handler_returns(self):
+        async def later(_call: Call) -> Which:
+            return Which("S")
+
+        async def list_of(_call: Call) -> list[Which]:
+            return [Which("S")]
+
+        async def own(_call: Call) -> Answer:
+            return Answer(b"[]", 201)
+
+        async def by_itself(call: Call) -> None:
+            call.request.reply(200, (), b"{}")
+
+        for handler, status, body in (
+            (later, 200, b'{"serial":"S"}'),
+            (lambda _call: Which("S"), 200, b'{"serial":"S"}'),
+            (list_of, 200, b'[{"serial":"S"}]'),
+            (own, 201, b"[]"),
+            (lambda _call: Answer(b"[]", 202), 202, b"[]"),
+            (by_itself, 200, b"{}"),
+        ):
+            reply = self.answer(handler)
+            self.assertEqual((reply.status, reply.body), (status, body))
+
+    def test_what_a_handler_raises(self):
+        for error, status in (
+            (BadRequest("No."), 400),
+            (Denied("No."), 403),
+            (NotKnown("No."), 404),
+            (Conflict("No."), 409),
+            (TooMany("No."), 429),
+        ):
+
+            async def later(_call: Call, error: Exception = error) -> None:
+                raise error
+
+            def now(_call: Call, error: Exception = error) -> None:
+                raise error
+
+            for handler in (later, now):
+                reply = self.answer(handler)
+                told = {"success": False, "message": "No.", "error": "No."}
+                self.assertEqual((reply.status, reply.json), (status, told))
+
+    def test_a_fault(self):
+        async def fault(_call: Call) -> None:
+            raise ZeroDivisionError("a secret")
+
+        reply = self.answer(fault)
+        self.assertEqual(reply.status, 500)
+        self.assertNotIn("secret", reply.json["message"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class HostedTests(SynchronousTestCase):
+    """The shape of the hosted service: always a key, its errors, its headers (PROTOCOL.md d.1)."""
+
+    def edge(self, scopes=("read",), rate=RATE, limit=100):
+        async def fail(call: Call) -> None:
+            raise NotKnown("Device not found") if call.query.serial == "gone" else BadRequest("No.")
+
+        edge = Edge(
+            endpoint("GET", "/api/v1/read", need=Need.READ, tag="v1"),
+            endpoint("POST", "/api/v1/write", body=Order, tag="v1"),
+            endpoint("GET", "/api/v1/fail", fail, Need.READ, query=Which, tag="v1"),
+            limit=limit,
+        )
+        edge.authority.keys[KEY] = Principal("key", frozenset(scopes), key="id"), rate
+        return edge
+
+    def limits(self, reply):
+        names = ("Limit", "Remaining", "Reset")
+        return tuple(reply.headers[f"X-RateLimit-{name}"] for name in names)
+
+    def test_a_key_is_always_needed(self):
+        edge = self.edge()
+        for peer in (LOCAL, STRANGER, SOCKET):
+            for key in (None, "x", "nle_" + "0" * 64):
+                reply = edge.ask("GET", "/api/v1/read", peer=peer, key=key)
+                self.assertEqual((reply.status, reply.json), (401, {"error": "Unauthorized"}))
+                self.assertEqual(self.limits(reply), ("100", "100", MINUTE_END))
+
+    def test_a_wrong_one_counts_from_everywhere(self):
+        edge = self.edge()
+        edge.ask("GET", "/api/v1/read", key="nle_" + "0" * 64)
+        self.assertEqual([counted for _, _, counted in edge.authority.asked], [True])
+
+    def test_what_is_left_is_told_with_every_answer(self):
+        edge = self.edge(scopes=("read", "write"))
+        for method, path, body, status in (
+            ("GET", "/api/v1/read", None, 200),
+            ("HEAD", "/api/v1/read", None, 200),
+            ("POST", "/api/v1/write", {}, 400),
+            ("POST", "/api/v1/write", b"{", 400),
+            ("GET", "/api/v1/fail?serial=gone", None, 404),
+        ):
+            reply = edge.ask(method, path, body, key=KEY)
+            self.assertEqual(reply.status, status)
+            self.assertEqual(self.limits(reply), ("100", "99", "2023-11-14T22:14:00.501Z"))
+        for method, path, status in (
+            ("GET", "/api/v1/nowhere", 404),
+            ("GET", "/api/v1", 404),
+            ("DELETE", "//api/v1/read", 405),
+        ):
+            reply = edge.ask(method, path, key=KEY)
+            self.assertEqual((reply.status, list(reply.json)), (status, ["error"]))
+            self.assertEqual(self.limits(reply), ("100", "100", MINUTE_END))
+
+    def test_errors_have_one_name(self):
+        reply = self.edge().ask("GET", "/api/v1/fail", key=KEY)
+        self.assertEqual((reply.status, reply.json), (400, {"error": "No."}))
+
+    def test_a_scope_that_is_missing(self):
+        reply = self.edge().ask("POST", "/api/v1/write", {"serial": "S"}, key=KEY)
+        self.assertEqual((reply.status, reply.json), (403, {"error": "Access denied to this device"}))
+
+    def test_one_request_too_many(self):
+        edge = self.edge(rate=Rate(100, 0, NOW + 19_500, exceeded=True))
+        reply = edge.ask("GET", "/api/v1/read", key=KEY)
+        until = "2023-11-14T22:14:20.000Z"
+        self.assertEqual(reply.status, 429)
+        self.assertEqual(reply.json, {"error": "Rate limit exceeded", "retryAfter": until})
+        self.assertEqual(self.limits(reply), ("100", "0", until))
+        self.assertEqual(reply.headers["Retry-After"], "20")
+
+    def test_too_many_wrong_keys(self):
+        edge = self.edge()
+        edge.authority.error = TooMany("Too many.")
+        reply = edge.ask("GET", "/api/v1/read", key=KEY)
+        self.assertEqual(reply.status, 429)
+        self.assertEqual(reply.json, {"error": "Rate limit exceeded", "retryAfter": MINUTE_END})
+        self.assertEqual(self.limits(reply), ("100", "0", MINUTE_END))
+        self.assertEqual(reply.headers["Retry-After"], "60")
+
+    def test_no_limit_is_told_as_one_that_is_never_reached(self):
+        edge = self.edge(rate=Rate(0, 0, NOW), limit=0)
+        for key in (KEY, None):
+            self.assertEqual(
+                self.limits(edge.ask("GET", "/api/v1/read", key=key))[:2], ("1000000", "1000000")
+            )

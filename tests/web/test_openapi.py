@@ -1,0 +1,178 @@
+"""The description says what the definitions say, and every name it refers to is in it."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from twisted.trial.unittest import SynchronousTestCase
+
+from nled.domain.access import Need
+from nled.web.endpoint import Call, Endpoint
+from tests.web.edge import STRANGER, Edge
+
+
+class Order(Struct):
+    """What is to be done."""
+
+    serial: str
+    wait: Annotated[int, Meta(ge=0, le=30)] = 0
+
+
+class Optional(Struct):
+    name: str = ""
+
+
+class Waiting(Struct):
+    wait: Annotated[float, Meta(ge=0, le=30)]
+    fields: str = ""
+
+
+class Done(Struct):
+    serial: str
+
+
+class Refusal(Struct):
+    why: str
+
+
+def another() -> Any:
+    class Done(Struct):
+        """Another of the same name."""
+
+        count: int
+
+    return Done
+
+
+async def act(_call: Call, **_variables: str) -> None:
+    """Do what is asked.
+
+    How is nobody's business.
+    """
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/it",
+        act,
+        Need.WRITE,
+        "Do it",
+        body=Order,
+        query=Waiting,
+        answer=Done | Refusal,
+        statuses=(409,),
+    ),
+    Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=another()),
+    Endpoint("GET", "/open", lambda _call: {}, Need.OPEN, "Look", answer=list[Done]),
+    Endpoint("GET", "/stream", act, Need.READ, "Follow", media="text/event-stream"),
+    Endpoint("GET", "/api/v1/of/<device_id>/<path:rest>", act, Need.READ, "Read", answer=Done, tag="v1"),
+)
+
+
+class DescriptionTests(SynchronousTestCase):
+    def setUp(self):
+        self.edge = Edge(*ENDPOINTS)
+        self.document = self.edge.ask("GET", "/openapi.json", peer=STRANGER).json
+        self.paths = self.document["paths"]
+
+    def test_everybody_may_read_it_and_it_is_made_once(self):
+        self.assertEqual(self.document["openapi"], "3.1.0")
+        first, second = (self.edge.api._openapi(None) for _ in range(2))
+        self.assertIs(first, second)
+
+    def test_every_endpoint_is_there(self):
+        described = {(method, path) for path, each in self.paths.items() for method in each}
+        self.assertEqual(
+            described,
+            {
+                ("get", "/openapi.json"),
+                ("post", "/it"),
+                ("put", "/it"),
+                ("get", "/open"),
+                ("get", "/stream"),
+                ("get", "/api/v1/of/{device_id}/{rest}"),
+            },
+        )
+        identifiers = [each["operationId"] for path in self.paths.values() for each in path.values()]
+        self.assertEqual(len(set(identifiers)), len(described))
+
+    def test_every_reference_leads_somewhere(self):
+        count = 0
+
+        def follow(node):
+            nonlocal count
+            if isinstance(node, dict):
+                if "$ref" in node:
+                    count += 1
+                    place = self.document
+                    for name in node["$ref"].removeprefix("#/").split("/"):
+                        place = place[name]
+                for each in node.values():
+                    follow(each)
+            elif isinstance(node, list):
+                for each in node:
+                    follow(each)
+
+        follow(self.document)
+        self.assertGreater(count, 20)
+
+    def schema(self, node):
+        content = node["content"]["application/json"]["schema"]
+        return self.document["components"]["schemas"][content["$ref"].rpartition("/")[2]]
+
+    def test_bodies(self):
+        body = self.paths["/it"]["post"]["requestBody"]
+        self.assertTrue(body["required"])
+        schema = self.schema(body)
+        self.assertEqual(schema["required"], ["serial"])
+        self.assertEqual(schema["description"], "What is to be done.")
+        self.assertEqual(schema["properties"]["wait"]["maximum"], 30)
+        self.assertFalse(self.paths["/it"]["put"]["requestBody"]["required"])
+        self.assertNotIn("requestBody", self.paths["/open"]["get"])
+
+    def test_parameters(self):
+        wait, fields = self.paths["/it"]["post"]["parameters"]
+        self.assertEqual((wait["in"], wait["name"], wait["required"]), ("query", "wait", True))
+        self.assertEqual(wait["schema"]["maximum"], 30)
+        self.assertEqual((fields["name"], fields["required"]), ("fields", False))
+        for each in self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["parameters"]:
+            self.assertEqual((each["in"], each["required"]), ("path", True))
+
+    def test_answers(self):
+        answers = self.paths["/it"]["post"]["responses"]["200"]
+        self.assertEqual(len(answers["content"]["application/json"]["schema"]["anyOf"]), 2)
+        self.assertIn("count", self.schema(self.paths["/it"]["put"]["responses"]["200"])["properties"])
+        opened = self.paths["/open"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        self.assertEqual(opened["type"], "array")
+        self.assertEqual(
+            self.paths["/stream"]["get"]["responses"]["200"]["content"],
+            {"text/event-stream": {"schema": {"type": "string"}}},
+        )
+
+    def test_statuses(self):
+        def statuses(method, path):
+            return " ".join(sorted(self.paths[path][method]["responses"]))
+
+        self.assertEqual(statuses("post", "/it"), "200 400 401 403 409 413 415 429 503")
+        self.assertEqual(statuses("get", "/open"), "200 400 403")
+        self.assertEqual(statuses("get", "/api/v1/of/{device_id}/{rest}"), "200 400 401 403 404 429 503")
+
+    def test_errors_of_each_tag(self):
+        responses = self.document["components"]["responses"]
+        self.assertEqual(
+            list(self.schema(responses["control-400"])["properties"]), ["success", "message", "error"]
+        )
+        self.assertEqual(list(self.schema(responses["v1-400"])["properties"]), ["error", "retryAfter"])
+        self.assertIn("X-RateLimit-Reset", responses["v1-429"]["headers"])
+        answer = self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["responses"]
+        self.assertEqual(answer["404"], {"$ref": "#/components/responses/v1-404"})
+        self.assertIn("X-RateLimit-Limit", answer["200"]["headers"])
+
+    def test_who_needs_a_key(self):
+        self.assertEqual(self.paths["/it"]["post"]["security"], [{}, {"bearer": []}])
+        self.assertEqual(self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["security"], [{"bearer": []}])
+        self.assertNotIn("security", self.paths["/open"]["get"])
+
+    def test_words(self):
+        post = self.paths["/it"]["post"]
+        self.assertEqual((post["summary"], post["description"]), ("Do it", "Do what is asked."))
