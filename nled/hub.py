@@ -141,6 +141,11 @@ class Hub:
         for ticket in tuple(self._held.get(serial, ())):
             ticket.change()
 
+    def end(self, serial: str) -> None:
+        """End every poll of a device: there is nothing to tell it any more."""
+        for ticket in tuple(self._held.get(serial, ())):
+            ticket.end()
+
     async def change_all(self) -> None:
         """Fire every ticket, in batches that leave the reactor room for others."""
         await self._in_batches(Ticket.change)

@@ -116,7 +116,8 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     )
     transport = Transport(Buckets(scripts), hub, now)
     TransportRoutes(transport, desk, timing, config.limits.body_bytes, now).register(device)
-    UploadRoutes(_uploads(config), desk, config.uploads.max_bytes, now).register(device)
+    uploads = _uploads(config)
+    UploadRoutes(uploads, desk, config.uploads.max_bytes, now).register(device)
 
     people = People(scripts)
     authority = Authority(
@@ -132,12 +133,14 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
     devices = Devices(scripts)
     control = Control(devices, feed, reactor, _utc_offset)
-    thermostats = Thermostats(devices, authority, hub, now, silence, paired_only=config.pairing.required)
+    thermostats = Thermostats(
+        devices, authority, uploads, hub, now, silence, paired_only=config.pairing.required
+    )
     household = Household(people, authority, secrets.randbelow, now)
     settings_api = SettingsApi(reactor)
     scanner = Scanner(settings_api, attached)
     lan = Lan(settings_api, scanner, Neighbours(scripts), attached, origin, config.device.port)
-    watches = Watches(feed, events, authority.visible, _MOST_WATCHES)
+    watches = Watches(feed, events, authority.still_visible, _MOST_WATCHES)
     for routes in (
         AboutRoutes(thermostats, lan.advertised, config.pairing.required, config.pairing.entry_key_ttl),
         ControlRoutes(control, thermostats),

@@ -2,12 +2,18 @@
 
 import fcntl
 import socket
+import stat
 import tempfile
 from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    UNIXClientEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.python.failure import Failure
@@ -23,12 +29,15 @@ from tests.store.test_tls import authority_with_certificate
 class Asker(Protocol):
     """Sends one request and collects the answer until the end of the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: bytes = b"/entry", host: bytes = b"x") -> None:
         self.answer: Deferred[bytes] = Deferred()
         self.received = b""
+        self.path, self.host = path, host
 
     def connectionMade(self) -> None:
-        self.transport.write(b"GET /entry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        self.transport.write(
+            b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % (self.path, self.host)
+        )
 
     def dataReceived(self, data: bytes) -> None:
         self.received += data
@@ -86,6 +95,22 @@ class DaemonTests(TestCase):
         rows = ((daemon.device_port, 0), (daemon.control_port, 1))
         for port, probes in rows:
             self.assertEqual(port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), probes)
+
+    async def test_the_control_socket_lets_its_group_in(self) -> None:
+        daemon = self.daemon()
+        await daemon.start()
+        path = self.folder / "control.sock"
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660)
+        # Keys are for administrators alone.
+        asker = await connectProtocol(UNIXClientEndpoint(reactor, str(path)), Asker(b"/api/keys"))
+        self.assertIn(b" 200 OK", await asker.answer)
+        port = HostnameEndpoint(reactor, b"127.0.0.1", daemon.control_port.getHost().port)
+        asker = await connectProtocol(port, Asker(b"/api/keys", b"localhost"))
+        self.assertIn(b" 403 Forbidden", await asker.answer)
+        with self.assertRaisesRegex(StartError, "another nled serves"):
+            await self.daemon().start()
+        await daemon.stop()
+        self.assertFalse(path.exists())
 
     async def test_a_port_that_is_taken(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

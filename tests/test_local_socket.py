@@ -96,5 +96,5 @@ class LocalSocketTests(TestCase):
         self.assertEqual(self.path.read_text(), "precious")
 
     async def test_where_none_can_be(self):
-        self.path = Path("/dev/null/control.sock")
+        self.path = Path("/dev/null/folder/control.sock")
         await self.refused("Not a directory")

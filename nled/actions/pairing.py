@@ -133,9 +133,7 @@ class Arrivals:
     _waiting: list[Arrival] = field(factory=list)
     _resets: list[Deferred[None]] = field(factory=list)
 
-    def entered(
-        self, serial: str, facts: Mapping[str, str], password: bytes = b""
-    ) -> Deferred[None] | None:
+    def entered(self, serial: str, facts: Mapping[str, str], password: bytes = b"") -> Deferred[None] | None:
         """Take the form fields of an entry, and the password that came with it.
 
         `reset` = TRUE is a factory reset, which opens an owned device to a new claim: what comes next

@@ -6,6 +6,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from nled.actions.access import Authority, permit
+from nled.actions.uploads import Uploads
 from nled.domain.access import Need, Principal, demand
 from nled.domain.availability import available
 from nled.domain.device import Bucket, Device
@@ -20,7 +21,7 @@ _UNKNOWN = "Device not found"
 
 @frozen
 class Contact:
-    """When a device was last heard of (ms), None if never since it was claimed; and whether that is recent."""
+    """When a device was last heard of (ms), None for never, and whether that is recent enough."""
 
     seen: int | None
     available: bool
@@ -40,6 +41,7 @@ class Thermostats:
 
     devices: Devices
     authority: Authority
+    uploads: Uploads
     hub: Hub
     now: Callable[[], int]
     window: int
@@ -112,7 +114,8 @@ class Thermostats:
         deleted = await self.devices.forget(serial, self.now())
         if deleted is None:
             raise NotKnown(_UNKNOWN)
-        _log.info("{serial}: forgotten, says {who}.", serial=serial, who=who.name)
+        await self.uploads.forget(serial)
+        _log.info("{serial}: forgotten, as {who} asked.", serial=serial, who=who.name)
         return deleted
 
     def _view(self, device: Device) -> Status:

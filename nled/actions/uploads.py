@@ -1,6 +1,7 @@
 """Logs that devices upload: kept only where asked for, and never more than there is room for (g.3)."""
 
 import secrets
+import shutil
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,6 +46,11 @@ class Uploads:
         except OSError as error:
             # No concern of the device, which would only send it again.
             _log.warn("{serial}: its log was not kept: {why}", serial=serial, why=error)
+
+    async def forget(self, serial: str) -> None:
+        """Delete what a device has uploaded."""
+        if self.folder is not None:
+            await deferToThread(shutil.rmtree, self.folder / serial, ignore_errors=True)
 
     def _keep(self, folder: Path, serial: str, body: bytes, now: int) -> None:
         text = self._unpack(body)

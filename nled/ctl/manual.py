@@ -18,13 +18,13 @@ nledctl \\- work with nled, the server for Nest thermostats, from the shell
 .I COMMAND
 .RI [ ARGUMENTS ]
 .SH DESCRIPTION
-nledctl talks to a running nled: through its unix socket, which needs no key but the right to use it, or over the
-network with
+nledctl talks to a running nled: through its unix socket, which needs no key but the right to use it, or
+over the network with
 .B \\-\\-url
 and an API key. Temperatures are in \\(deC unless they end in F.
 .SH EXIT STATUS
-0 done; 1 refused or failed; 2 wrong command line; 3 nled was not reached; 4 the thermostat did not acknowledge
-in time (\\fB\\-\\-wait\\fR); 130 interrupted; 141 the reader of its output went away.
+0 done; 1 refused or failed; 2 wrong command line; 3 nled was not reached; 4 the thermostat did not
+acknowledge in time (\\fB\\-\\-wait\\fR); 130 interrupted; 141 the reader of its output went away.
 .SH ENVIRONMENT
 .TP
 .B NLED_SOCKET
@@ -56,10 +56,10 @@ def manual() -> str:
         names = context.command_path.replace("-", "\\-")
         usage = " ".join(command.collect_usage_pieces(context))
         lines.append(f".SS {names} {_escaped(usage.removeprefix('[OPTIONS]').strip())}\n")
-        lines.append(f"{_escaped(command.help or '')}\n")
+        lines.append("\n.PP\n".join(map(_escaped, (command.help or "").split("\n\n"))) + "\n")
         lines += _options(command, context)
         if isinstance(command, Command | Group):
-            lines += [".PP\n.nf\n", *(f".RS\n{_escaped(each)}\n.RE\n" for each in command.examples), ".fi\n"]
+            lines += [".PP\n.RS\n.nf\n", *(f"{_escaped(each)}\n" for each in command.examples), ".fi\n.RE\n"]
     return "".join([*lines, _TAIL])
 
 
@@ -73,9 +73,9 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[clic
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
         # Every command has these two.
-        if record is not None and (command is nledctl or parameter.name not in ("help", "json")):
+        if record is not None and (command is nledctl or not {"--help", "--json"} & set(parameter.opts)):
             yield f".TP\n.B {_escaped(record[0])}\n{_escaped(record[1])}\n"
 
 

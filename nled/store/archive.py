@@ -143,18 +143,18 @@ def _device(serial: str, found: Sequence[Any]) -> DeviceRecord:
     seen, facts, owner, shares, pin, secret, previous, buckets, invites = found
     said = _pairs(facts)
     said.pop("bytes", None)
-    return DeviceRecord(
-        serial,
-        None if seen is None else int(seen),
-        dict(sorted(said.items())),
-        _owner(_pairs(owner)),
-        dict(sorted(_pairs(shares).items())),
-        [_invite(each, _pairs(flat)) for each, flat in _two(invites) if flat],
-        pin,
-        secret,
-        previous,
-        [_bucket(key, flat) for key, flat in _two(buckets) if flat],
-    )
+    record = {
+        "seen": None if seen is None else int(seen),
+        "facts": dict(sorted(said.items())),
+        "shares": dict(sorted(_pairs(shares).items())),
+        "owner": _owner(_pairs(owner)),
+        "invites": [_invite(each, _pairs(flat)) for each, flat in _two(invites) if flat],
+        "pin": pin,
+        "secret": secret,
+        "previous": previous,
+        "buckets": [_bucket(key, flat) for key, flat in _two(buckets) if flat],
+    }
+    return DeviceRecord(serial, **record)
 
 
 def _owner(fields: Mapping[str, str]) -> OwnerRecord | None:

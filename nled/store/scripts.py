@@ -59,8 +59,8 @@ class Limits:
     device_bytes: int
     ttl: int
     momentary: int
-    history: int = 30 * 86_400_000
-    points: int = 20_000
+    history: int
+    points: int
 
 
 class Scripts:

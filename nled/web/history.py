@@ -60,7 +60,7 @@ class HistoryRoutes:
         )
 
     async def history(self, call: Call) -> Series:
-        """Read the last 24 hours, or those `from` - `to`; all series, or the `fields`, with commas between."""
+        """Read the last 24 hours, or those `from` - `to`; all series, or the `fields`, with commas."""
         query: Wanted = call.query
         serial = serial_of(query.serial)
         past = await self.archive.read(call.principal, serial, query.since, query.to, query.fields)

@@ -15,6 +15,7 @@ from nled.domain.people import (
     new_key,
 )
 from nled.store.api_keys import ApiKeys
+from nled.store.devices import Devices
 from nled.store.pairing import Arrival
 from nled.store.people import Accepted, People
 from nled.store.scripts import Scripts
@@ -279,6 +280,31 @@ class Shares(AccessTestCase):
         self.assertEqual(await self.people.visible("bob"), frozenset())
         self.assertEqual(await self.people.invites(SERIAL, self.now), [])
         self.assertEqual((await self.keys.all())[0].devices, ())
+
+
+class LetGo(AccessTestCase):
+    """What others than its owner had of a device that is let go of."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.paired(SERIAL, "ann")
+        await self.people.ensure("bob", None, self.now)
+        await self.people.share(SERIAL, "bob", "admin", self.now)
+        await self.invited()
+        self.token = await self.made("for it", devices=(SERIAL,))
+        self.devices = Devices(Scripts(self.client, LIMITS))
+
+    async def test_unpaired(self) -> None:
+        self.assertTrue(await self.devices.unpair(SERIAL, "ann", self.now))
+        self.assertEqual(await self.people.standing(SERIAL, self.now), Standing(SERIAL))
+        self.assertEqual(await self.left_of("nled:invite:"), [])
+        self.assertEqual(await self.people.visible("bob"), frozenset())
+        self.assertEqual((await self.keys.find(self.token.id)).devices, ())
+
+    async def test_forgotten(self) -> None:
+        await self.devices.forget(SERIAL, self.now)
+        self.assertEqual(await self.left_of(SERIAL), [])
+        self.assertEqual((await self.keys.find(self.token.id)).devices, ())
 
 
 class Invites(AccessTestCase):

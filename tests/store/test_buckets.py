@@ -22,7 +22,15 @@ SCHEDULE = ObjectKey("schedule", SERIAL)
 NOW = 1_795_000_000_000
 MINUTE = 60_000
 DAY = 86_400_000
-LIMITS = Limits(devices=3, buckets=5, device_bytes=20_000, ttl=90 * DAY, momentary=30 * MINUTE)
+LIMITS = Limits(
+    devices=3,
+    buckets=5,
+    device_bytes=20_000,
+    ttl=90 * DAY,
+    momentary=30 * MINUTE,
+    history=30 * DAY,
+    points=20_000,
+)
 
 
 def texts(values: dict[str, object]) -> dict[str, str]:

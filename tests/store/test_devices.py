@@ -22,7 +22,15 @@ from tests.store.test_buckets import DAY, DEVICE, MINUTE, SCHEDULE, SERIAL, SHAR
 OTHER = "02AA01AC33140F62"
 DIALOG = ObjectKey("device_alert_dialog", SERIAL)
 DEFAULT_HOME = ObjectKey("structure", "default")
-LIMITS = Limits(devices=5000, buckets=8, device_bytes=20_000, ttl=90 * DAY, momentary=30 * MINUTE)
+LIMITS = Limits(
+    devices=5000,
+    buckets=8,
+    device_bytes=20_000,
+    ttl=90 * DAY,
+    momentary=30 * MINUTE,
+    history=30 * DAY,
+    points=20_000,
+)
 SPACING = 15_000
 
 

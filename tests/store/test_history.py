@@ -164,14 +164,16 @@ class Reading(HistoryTestCase):
         await self.put(NOW, target_temperature=21, target_temperature_type="heat", current_temperature=20)
         for hour in range(1, 5):
             await self.put(NOW + hour * HOUR, current_temperature=20 + hour)
+        await self.put(NOW + 4 * HOUR + 5, current_temperature=30)
+        found = await self.points(NOW + 4 * HOUR + 9, NOW + 5 * HOUR)
+        self.assertEqual([each.get("target") for _, each in found], ["21", None])
         found = await self.points(NOW + 3 * HOUR + 5, NOW + 4 * HOUR)
         whole = {"target": "21", "mode": '"heat"'}
-        self.assertEqual(found[0], (NOW + 3 * HOUR, {**whole, "temperature": "23"}))
-        self.assertEqual(found[1:], [(NOW + 4 * HOUR, {**whole, "temperature": "24"})])
+        expected = [(NOW + hour * HOUR, {**whole, "temperature": str(20 + hour)}) for hour in (3, 4)]
+        self.assertEqual(found, expected)
         # Long after the last point too.
-        self.assertEqual(
-            await self.points(NOW + 9 * HOUR, NOW + DAY), [(NOW + 4 * HOUR, {**whole, "temperature": "24"})]
-        )
+        found = await self.points(NOW + 9 * HOUR, NOW + DAY)
+        self.assertEqual(found, [expected[1], (NOW + 4 * HOUR + 5, {"temperature": "30"})])
 
     async def test_pages(self) -> None:
         for i in range(2500):

@@ -23,7 +23,8 @@ local function leave_keys(gone, user)
       for member in list:gmatch('%S+') do
         if not gone[member] then left[#left + 1] = member end
       end
-      redis.call('HSET', api_key(id), 'devices', table.concat(left, ' '))
+      local text = table.concat(left, ' ')
+      if text ~= list then redis.call('HSET', api_key(id), 'devices', text) end
     end
   end
 end

@@ -1,0 +1,81 @@
+"""Export and import, for administrators: `nledctl` makes files of them."""
+
+from attrs import frozen
+from msgspec import Struct
+
+from nled.actions.archive import Archives
+from nled.domain.access import Need
+from nled.domain.archive import Record
+from nled.web.endpoint import Api, Call, Endpoint
+
+# A record can be as large as a device may be, 1 MiB by default.
+MOST_BODY = 4 * 1024 * 1024
+
+
+class After(Struct):
+    """Where to go on."""
+
+    after: str | None = None
+
+
+class Page(Struct):
+    """Some of all records; `next` is what the next page begins after, null at the end."""
+
+    records: list[Record]
+    next: str | None
+
+
+class Import(Struct):
+    """Records to bring back; `merge` where there are devices or people already."""
+
+    records: list[Record]
+    merge: bool = False
+
+
+class Imported(Struct):
+    """How many records brought something back, and of how many all was there already."""
+
+    imported: int
+    kept: int
+
+
+@frozen
+class ArchiveRoutes:
+    """Export and import."""
+
+    archives: Archives
+
+    def register(self, api: Api) -> None:
+        """Add the routes."""
+        api.add(
+            Endpoint(
+                "GET",
+                "/api/export",
+                self.export,
+                Need.ADMIN,
+                "Everything nled keeps, secrets included, page by page",
+                query=After,
+                answer=Page,
+                statuses=(403,),
+            ),
+            Endpoint(
+                "POST",
+                "/api/import",
+                self.restore,
+                Need.ADMIN,
+                "Bring exported records back; what is there already stays",
+                body=Import,
+                answer=Imported,
+                statuses=(403, 409, 413, 503),
+                most_body=MOST_BODY,
+            ),
+        )
+
+    async def export(self, call: Call) -> Page:
+        """Give one page."""
+        return Page(*await self.archives.page(call.query.after))
+
+    async def restore(self, call: Call) -> Imported:
+        """Bring records back."""
+        done = await self.archives.restore(call.body.records, merge=call.body.merge)
+        return Imported(done.imported, done.kept)
