@@ -6,8 +6,7 @@ from typing import Any
 
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from nled.store.errors import StartError
 
@@ -15,7 +14,7 @@ from nled.store.errors import StartError
 _MODE = 0o660
 
 
-async def listen(reactor: Any, path: Path, factory: ServerFactory) -> IListeningPort:
+async def listen(reactor: Any, path: Path, factory: IProtocolFactory) -> IListeningPort:
     """Serve on a unix socket, in place of one that a dead process left there.
 
     Raises:

@@ -11,6 +11,7 @@ from attrs import frozen
 from nled.actions.access import Authority
 from nled.actions.control import Control
 from nled.actions.feed import Feed
+from nled.actions.history import Histories
 from nled.actions.lan import Lan
 from nled.actions.pairing import Arrivals, Desk
 from nled.actions.people import Household
@@ -30,6 +31,7 @@ from nled.store.api_keys import ApiKeys
 from nled.store.buckets import Buckets
 from nled.store.devices import Devices
 from nled.store.events import Events
+from nled.store.history import History
 from nled.store.lan import Neighbours
 from nled.store.pairing import Pairing
 from nled.store.people import People
@@ -42,6 +44,7 @@ from nled.web.device import DeviceRoutes
 from nled.web.endpoint import Api
 from nled.web.events import EventRoutes
 from nled.web.guard import Guard, own_names
+from nled.web.history import HistoryRoutes
 from nled.web.lan import LanRoutes
 from nled.web.paths import device_path
 from nled.web.people import PeopleRoutes
@@ -150,6 +153,9 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
         PeopleRoutes(household),
         ShareRoutes(household),
         LanRoutes(lan),
+        HistoryRoutes(
+            Histories(thermostats, History(client), config.history.days * _DAY, config.home.time_zone)
+        ),
     ):
         routes.register(api)
     api.add(*EventRoutes(reactor, watches).endpoints())

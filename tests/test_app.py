@@ -1,6 +1,8 @@
 """The whole daemon in this process: what shows only when all parts are together."""
 
 import fcntl
+import json
+import re
 import socket
 import stat
 import tempfile
@@ -111,6 +113,21 @@ class DaemonTests(TestCase):
             await self.daemon().start()
         await daemon.stop()
         self.assertFalse(path.exists())
+
+    async def test_the_description_refers_to_nothing_that_it_lacks(self) -> None:
+        daemon = self.daemon()
+        await daemon.start()
+        path = str(self.folder / "control.sock")
+        asker = await connectProtocol(UNIXClientEndpoint(reactor, path), Asker(b"/openapi.json"))
+        text = (await asker.answer).partition(b"\r\n\r\n")[2]
+        document = json.loads(text)
+        references = set(re.findall(r'"\$ref":"#/([^"]*)"', text.decode()))
+        self.assertGreater(len(references), 50)
+        for reference in references:
+            place = document
+            for name in reference.split("/"):
+                self.assertIn(name, place, reference)
+                place = place[name]
 
     async def test_a_port_that_is_taken(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

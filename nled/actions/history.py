@@ -37,7 +37,7 @@ class Past:
 
 
 @frozen
-class Archive:
+class Histories:
     """The use cases of history.
 
     Attributes:

@@ -33,8 +33,10 @@ def permissions(config: Config, file: str | None) -> Iterator[Finding]:
             f"The user of this shell may not write to {there}.",
             f"If nled runs as this user: chown {there}, or set state_dir. Else run doctor as nled's user.",
         )
-    if there == state and _mode(state) & stat.S_IRWXO:
-        yield doubtful(name, f"{state} is open to all users of this machine.", f"chmod o= {state}")
+    if _mode(state / "store") & stat.S_IRWXO:
+        yield bad(
+            name, f"{state / 'store'} is open to all users of this machine.", f"chmod o= {state / 'store'}"
+        )
     secrets = [config.device.cert_dir / "privkey.pem"] if config.device.cert_dir else []
     used = file or usual_file()
     if used is not None and config.redis.url and urlsplit(config.redis.url).password:

@@ -12,8 +12,6 @@ from nled.ctl.values import DURATION
 
 # What the API waits at most; longer waiting is what `nledctl watch` is for.
 MOST_WAIT = 30
-# What goes along for the thermostat, and says nothing to people.
-_BOOKKEEPING = ("target_change_pending", "touched_by")
 _DELIVERY = {
     "queued": "stored; the thermostat gets it when it comes next",
     "pushed": "sent to the thermostat, which has not acknowledged it yet",
@@ -58,9 +56,13 @@ def send_order(session: Session, serial: str, command: str, value: object, wait:
     delivery = data["delivery"]
 
     def lines() -> None:
-        told = ((name, each) for name, each in data["values"].items() if name not in _BOOKKEEPING)
-        written = ", ".join(f"{name} = {printable(each)}" for name, each in told)
-        click.echo(f"{data['object_key']}: {written or 'changed'}")
+        # What else goes along is for the thermostat, and a whole week does not fit on a line.
+        told = [
+            f"{name} = {printable(each)}"
+            for name, each in data["values"].items()
+            if name != "target_change_pending" and not isinstance(each, dict)
+        ]
+        click.echo(f"{data['object_key']}: {', '.join(told) or 'changed'}")
         click.echo(f"{delivery}: {_DELIVERY.get(delivery, 'see nledctl status')}")
 
     session.show(data, lines)

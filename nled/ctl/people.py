@@ -14,9 +14,10 @@ _PERMISSION = click.Choice(("read", "write", "admin"))
 @group(
     "people",
     invoke_without_command=True,
-    short_help="List people; share, invite, transfer.",
+    short_help="List and add people; share, invite, transfer.",
     examples="""
     nledctl people
+    nledctl people add bob
     nledctl people share 02AA01AC33140F61 bob read
     nledctl people invite 02AA01AC33140F61 write --hours 24
     nledctl people accept --as bob
@@ -53,6 +54,19 @@ def list_(session: Session) -> None:
         )
 
     session.show(answer, rows)
+
+
+@people.command("add", examples="nledctl people add bob --email bob@example.org")
+@click.argument("person")
+@click.option("--email", help="Where they can be reached; nothing is sent there.")
+@pass_session
+def add(session: Session, person: str, email: str | None) -> None:
+    """Make somebody known, so that a thermostat can be shared with them or given to them."""
+    body = {"userId": person, **({"email": email} if email else {})}
+    answer = session.client.send("POST", "/api/ensure-user", body=body)
+    session.show(
+        answer, lambda: click.echo(f"{person} is known{' now' if answer['created'] else ' already'}.")
+    )
 
 
 @people.command("delete", examples="nledctl people delete bob --yes")

@@ -17,17 +17,29 @@ from nled.store.wire import Wire
 __all__ = ["Client", "Script", "StoreError", "StoreUnavailable"]
 
 
+def _parts(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text
+
+
 @frozen
 class Script:
-    """A Lua script, with the hash by which the server remembers it."""
+    """A Lua script, with the hash by which the server remembers it.
+
+    It is kept in the parts it was made of, most of which many scripts share.
+    """
 
     name: str
-    source: str = field(repr=False)
+    parts: tuple[str, ...] = field(repr=False, converter=_parts)
     sha: str = field(init=False, repr=False)
 
     @sha.default
     def _hash(self) -> str:
         return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def source(self) -> str:
+        """The whole text, which the server needs once."""
+        return "\n".join(self.parts)
 
 
 class Client:

@@ -5,6 +5,7 @@ device's slot.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pkgutil import get_data
 from typing import Any, Protocol
 
@@ -20,6 +21,13 @@ from nled.store.client import Script
 _SHARED = ("common", "state", "history", "write", "home", "access")
 
 
+@lru_cache
+def _text(name: str) -> str:
+    # By pkgutil, since importlib.resources brings zip and temporary files along, and with them 1 MB.
+    return (get_data(__name__, f"lua/{name}.lua") or b"").decode("ascii")
+
+
+@lru_cache
 def _recorded() -> str:
     """Write what goes into a history as Lua; a function, so that only who needs the tables makes them."""
     cases = []
@@ -31,9 +39,7 @@ def _recorded() -> str:
 
 def load(name: str, shared: Sequence[str] = _SHARED) -> Script:
     """Load `lua/NAME.lua`; what is not about one device's buckets does without what those share."""
-    # By pkgutil, since importlib.resources brings zip and temporary files along, and with them 1 MB.
-    parts = [get_data(__name__, f"lua/{each}.lua") or b"" for each in (*shared, name)]
-    return Script(name, "\n".join((keys.LUA, _recorded(), *(part.decode("ascii") for part in parts))))
+    return Script(name, (keys.LUA, _recorded(), *map(_text, (*shared, name))))
 
 
 class Runner(Protocol):

@@ -52,7 +52,12 @@ class EventRoutes:
         """List the endpoints."""
         return (
             Endpoint(
-                "GET", "/api/events", self.events, Need.READ, "Follow what happens, as server-sent events"
+                "GET",
+                "/api/events",
+                self.events,
+                Need.READ,
+                "Follow what happens, as server-sent events",
+                media="text/event-stream",
             ),
         )
 

@@ -3,7 +3,7 @@
 from attrs import frozen
 from msgspec import Struct, field
 
-from nled.actions.history import Archive
+from nled.actions.history import Histories
 from nled.domain.access import Need
 from nled.domain.history import RunTime
 from nled.web.control import serial_of
@@ -41,7 +41,7 @@ class Series(Struct):
 class HistoryRoutes:
     """The route of history."""
 
-    archive: Archive
+    archive: Histories
 
     def register(self, api: Api) -> None:
         """Add the route."""

@@ -1,7 +1,7 @@
 """The description of the control port (OpenAPI 3.1), made of the types that decode its requests."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Any, Final, get_args
 
@@ -24,7 +24,9 @@ _WHY: Final = {
     413: "The body is too long.",
     415: "The body is not `application/json`.",
     429: "Too many requests, or too many wrong keys or codes; `Retry-After` says when to come back.",
+    502: "The thermostat could not be reached, or answered what makes no sense.",
     503: "The store is away or a limit of the installation is reached; try again later.",
+    504: "The thermostat did not answer in time.",
 }
 _TAGS: Final = {
     "control": "The control API: needs a key only from outside `control.trusted_networks`.",
@@ -98,7 +100,11 @@ class _Schemas:
         # What is only ever written may be one Struct or another, which msgspec could not read again.
         kinds = [part for kind in whole for part in _parts(kind)]
         found, self.components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-        self._of = {id(kind): schema for kind, schema in zip(kinds, found, strict=True)}
+        short = {name: _short(name) for name in self.components if "." in name}
+        self.components = {
+            short.get(name, name): _renamed(each, short) for name, each in self.components.items()
+        }
+        self._of = {id(kind): _renamed(schema, short) for kind, schema in zip(kinds, found, strict=True)}
 
     def of(self, kind: Any) -> dict[str, Any]:
         """Return the schema of a type, most often a reference."""
@@ -109,6 +115,25 @@ class _Schemas:
         """Return the schema of a Struct itself."""
         found: dict[str, Any] = self.components[self.of(kind)["$ref"].rpartition("/")[2]]
         return found
+
+
+def _short(name: str) -> str:
+    """Name one of several types of the same name after its module: `nled.web.v1.Deleted` is `V1Deleted`."""
+    module, _, kind = name.rpartition(".")
+    return module.rpartition(".")[2].title().replace("_", "") + kind
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    """Copy a schema with its references led to new names."""
+    if isinstance(schema, list):
+        return [_renamed(each, names) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copy = {key: _renamed(each, names) for key, each in schema.items()}
+    if isinstance(reference := copy.get("$ref"), str):
+        name = reference.rpartition("/")[2]
+        copy["$ref"] = _REFERENCE.format(name=names.get(name, name))
+    return copy
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:

@@ -5,8 +5,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from nled.actions.pairing import Desk
 from nled.actions.thermostats import Thermostats
-from nled.domain.access import Need
-from nled.domain.errors import BadRequest
+from nled.domain.access import Need, speaks_for
+from nled.domain.errors import BadRequest, Denied
 from nled.domain.pairing import parse_user
 from nled.domain.serials import sanitize
 from nled.web.endpoint import Api, Call, Endpoint
@@ -96,6 +96,8 @@ class RegistrationRoutes:
     async def claim(self, call: Call) -> Outcome:
         """Claim a device; its screen leaves the pairing dialog at once."""
         body: Claiming = call.body
+        if not speaks_for(call.principal, body.userId):
+            raise Denied("This API key can claim thermostats only for its own user.")
         serial = await self.desk.claim(body.code, body.userId, call.address)
         if serial is None:
             return _failed("Invalid, expired, or already claimed entry key")

@@ -27,7 +27,8 @@ _NO_HEADERS = Headers()
 
 
 def _refusal(status: bytes, sentence: bytes) -> bytes:
-    body = b'{"error":"%s"}' % sentence
+    # Whichever key the port's clients look for (PROTOCOL.md n.5).
+    body = b'{"error":"%s","message":"%s","success":false}' % (sentence, sentence)
     return (
         b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
         % (status, len(body), body)

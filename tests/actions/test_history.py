@@ -7,7 +7,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from nled.actions.history import MOST_POINTS, Archive, Past, zone_of
+from nled.actions.history import MOST_POINTS, Histories, Past, zone_of
 from nled.domain.access import Principal
 from nled.domain.buckets import ObjectKey
 from nled.domain.device import Bucket, Device
@@ -56,7 +56,7 @@ class Recorded:
 class Reading(SynchronousTestCase):
     def setUp(self) -> None:
         self.home, self.store = Home(), Recorded()
-        self.archive = Archive(self.home, self.store, 30 * DAY, None)
+        self.archive = Histories(self.home, self.store, 30 * DAY, None)
 
     def read(self, start: str = "", end: str = "", series: str = "") -> Past:
         reading = Deferred.fromCoroutine(self.archive.read(WHO, SERIAL, start, end, series))
@@ -118,7 +118,7 @@ class Reading(SynchronousTestCase):
 
     def test_zones(self) -> None:
         self.assertEqual(self.read().zone, "Europe/Berlin")
-        self.archive = Archive(self.home, self.store, DAY, "Asia/Tokyo")
+        self.archive = Histories(self.home, self.store, DAY, "Asia/Tokyo")
         for other in (
             None,
             "",

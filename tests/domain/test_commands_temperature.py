@@ -82,6 +82,8 @@ class Setpoint(CommandTestCase):
         self.assertIn("temperature_lock_low_temp", self.refusal({"low": 19, "high": 22}, {}, on))
         # 72 °F, as precisely as a client may write it.
         self.plan(22.2222222, {}, on)
+        # 71 °F, the other way round.
+        self.plan(21.6666667, {}, {"temperature_lock": True, "temperature_lock_low_temp": 21.667})
 
     def test_bounds_that_are_no_numbers_are_none(self) -> None:
         self.plan(25, {}, {"temperature_lock": True, "temperature_lock_high_temp": "20"})

@@ -3,13 +3,14 @@
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.errors import BadRequest
 from nled.domain.schedule import DAYS, MOST_A_DAY, MOST_NAME, normalise
 from nled.simulator import facts
+from tests.domain.thermostats import EXAMPLES
 
 
 def entry(time: object = 21_600, temp: object = 20.5, **more: object) -> dict[str, object]:
@@ -196,7 +197,7 @@ def schedules(draw: st.DrawFn) -> dict[str, object]:
 
 
 class Properties(SynchronousTestCase):
-    @settings(deadline=None)
+    @EXAMPLES
     @given(schedules(), st.randoms(use_true_random=False))
     def test_twice_is_once_and_the_order_counts_for_nothing(
         self, schedule: dict[str, Any], order: random.Random
@@ -210,7 +211,7 @@ class Properties(SynchronousTestCase):
                 schedule["days"][name] = dict(order.sample(list(day.items()), len(day)))
         self.assertEqual(normalise(schedule), once)
 
-    @settings(deadline=None)
+    @EXAMPLES
     @given(schedules())
     def test_what_the_firmware_obeys(self, schedule: dict[str, Any]) -> None:
         once: Any = normalise(schedule)

@@ -1,8 +1,10 @@
 """Thermostats to give commands to, and a look at what comes of it."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.buckets import ObjectKey
@@ -14,6 +16,9 @@ SERIAL = "02AA01AB01234567"
 NOW = 1_795_000_000_000
 SECONDS = NOW // 1000
 MOMENT = Moment(NOW, 3600)
+# The same in every run; NLED_FUZZ=20 takes twenty times as many, new ones each time.
+_DEEPER = int(os.environ.get("NLED_FUZZ", "1"))
+EXAMPLES = settings(max_examples=200 * _DEEPER, derandomize=_DEEPER == 1, database=None, deadline=None)
 # That of PIN 0000 and SERIAL (PROTOCOL.md d.6).
 HASH = "kFRc/skLylZUKACup2bPzjQDUII="
 TOUCHED = {"touched_by": 3, "touched_at": SECONDS, "touched_tzo": 3600, "touched_user_id": ""}

@@ -39,7 +39,9 @@ def another() -> Any:
         """Another of the same name."""
 
         count: int
+        more: "list[Order]"
 
+    Done.__module__ = "nled.web.some_more"
     return Done
 
 
@@ -148,6 +150,13 @@ class DescriptionTests(SynchronousTestCase):
             self.paths["/stream"]["get"]["responses"]["200"]["content"],
             {"text/event-stream": {"schema": {"type": "string"}}},
         )
+
+    def test_types_of_the_same_name_are_told_apart_by_their_modules(self):
+        schemas = self.document["components"]["schemas"]
+        self.assertEqual(
+            [name for name in schemas if name.endswith("Done")], ["TestOpenapiDone", "SomeMoreDone"]
+        )
+        self.assertNotIn(".", "".join(schemas))
 
     def test_statuses(self):
         def statuses(method, path):
