@@ -42,7 +42,15 @@ MOMENTARY: Mapping[str, frozenset[str]] = {
             "touched_by",
         }
     ),
-    "device": frozenset({"fan_timer_timeout", "fan_timer_duration", "fan_timer_speed", "eco"}),
+    "device": frozenset(
+        {
+            "fan_timer_timeout",
+            "fan_timer_duration",
+            "fan_timer_speed",
+            "hot_water_boost_time_to_end",
+            "eco",
+        }
+    ),
     "structure": frozenset({"manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}),
 }
 

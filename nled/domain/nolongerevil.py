@@ -50,8 +50,7 @@ _HOME = ("user", "structure")
 
 @define
 class Conversion:
-    """What came of it: the records in the order in which to import them, and why each row that is not in
-    them was left out."""
+    """What came of it: records in the order in which to import them, and why each other row was left out."""
 
     records: list[Record] = field(factory=list)
     left_out: list[str] = field(factory=list)
@@ -261,12 +260,10 @@ def _lists(devices: object, members: Iterable[str]) -> bool:
 
 def _write(bucket: BucketRecord, name: str, value: object) -> None:
     """Write a field as newer than everything the devices have."""
-    bucket.marks["r"] += 1
-    bucket.marks["t"] += 1
-    bucket.marks["w"] = bucket.marks["t"]
+    revision, timestamp = bucket.marks["r"] + 1, bucket.marks["t"] + 1
+    bucket.marks.update(r=revision, t=timestamp, w=timestamp)
     bucket.values[name] = value
-    at = min(bucket.marks["t"], bucket.marks["w"])
-    bucket.stamps[name] = (bucket.marks["r"], bucket.marks["t"], at, "s")
+    bucket.stamps[name] = (revision, timestamp, timestamp, "s")
 
 
 def _shown(row: Row, columns: Iterable[str]) -> str:

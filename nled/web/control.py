@@ -14,8 +14,10 @@ from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest
 from nled.domain.serials import sanitize
 from nled.domain.thermostat import Status
-from nled.web.endpoint import Api, Call, Endpoint
+from nled.web.endpoint import KIB, Api, Call, Endpoint
 
+# A schedule of 96 setpoints a day, each with who touched it, has a good 60 KiB.
+MOST_BODY = 256 * KIB
 # Longer waiting is what /api/events is for.
 MOST_WAIT = 30
 
@@ -125,6 +127,7 @@ class ControlRoutes:
                 answer=Commanded,
                 statuses=(404, 409),
                 missing={**_SERIAL_REQUIRED, "command": "Command required"},
+                most_body=MOST_BODY,
             ),
             Endpoint(
                 "GET",

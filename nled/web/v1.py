@@ -15,6 +15,7 @@ from nled.domain.device import Delivery, Device, Moment
 from nled.domain.errors import NotKnown
 from nled.domain.serials import from_opaque, opaque
 from nled.domain.thermostat import NAMING, name_of
+from nled.web.control import MOST_BODY
 from nled.web.endpoint import Api, Call, Endpoint
 
 _THERMOSTAT = "/api/v1/thermostat/<device_id>"
@@ -103,7 +104,13 @@ class HostedRoutes:
             self._read("/api/v1/devices", self.devices, "List the key's thermostats", Listing),
             self._read(f"{_THERMOSTAT}/status", self.status, "Read a thermostat's buckets", State),
             self._read(f"{_THERMOSTAT}/schedule", self.schedule, "Read the schedule", ScheduleState),
-            self._write("temperature", "Set the setpoint", hosted.Temperature, hosted.set_temperature),
+            self._write(
+                "temperature",
+                "Set the setpoint",
+                hosted.Temperature,
+                hosted.set_temperature,
+                missing="Temperature value must be a number",
+            ),
             self._write("temperature/range", "Set the range", hosted.Range, hosted.set_range),
             self._write("mode", "Set the mode", hosted.Mode, hosted.set_mode),
             self._write("away", "Set away", hosted.Away, hosted.set_away),
@@ -127,7 +134,9 @@ class HostedRoutes:
             "GET", path, handler, Need.READ, summary, answer=answer, statuses=(403, 404), tag="v1"
         )
 
-    def _write(self, name: str, summary: str, body: type, rule: _Rule, method: str = "POST") -> Endpoint:
+    def _write(
+        self, name: str, summary: str, body: type, rule: _Rule, method: str = "POST", missing: str = ""
+    ) -> Endpoint:
         async def handle(call: Call, device_id: str) -> Handled:
             serial = _serial(device_id)
             done = await self.control.command(call.principal, serial, f"v1 {name}", partial(rule, call.body))
@@ -142,6 +151,8 @@ class HostedRoutes:
             body=body,
             answer=Handled,
             statuses=(403, 404),
+            missing={"value": missing} if missing else {},
+            most_body=MOST_BODY,
             tag="v1",
         )
 

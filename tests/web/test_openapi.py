@@ -1,8 +1,8 @@
 """The description says what the definitions say, and every name it refers to is in it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.access import Need
@@ -34,15 +34,8 @@ class Refusal(Struct):
     why: str
 
 
-def another() -> Any:
-    class Done(Struct):
-        """Another of the same name."""
-
-        count: int
-        more: "list[Order]"
-
-    Done.__module__ = "nled.web.some_more"
-    return Done
+# Of the same name as the one above, and with that one in it.
+Another = defstruct("Done", [("count", int), ("more", list[Done])], module="nled.web.some_more")
 
 
 async def act(_call: Call, **_variables: str) -> None:
@@ -64,7 +57,7 @@ ENDPOINTS = (
         answer=Done | Refusal,
         statuses=(409,),
     ),
-    Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=another()),
+    Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=Another),
     Endpoint("GET", "/open", lambda _call: {}, Need.OPEN, "Look", answer=list[Done]),
     Endpoint("GET", "/stream", act, Need.READ, "Follow", media="text/event-stream"),
     Endpoint("GET", "/api/v1/of/<device_id>/<path:rest>", act, Need.READ, "Read", answer=Done, tag="v1"),
@@ -157,6 +150,8 @@ class DescriptionTests(SynchronousTestCase):
             [name for name in schemas if name.endswith("Done")], ["TestOpenapiDone", "SomeMoreDone"]
         )
         self.assertNotIn(".", "".join(schemas))
+        more = schemas["SomeMoreDone"]["properties"]["more"]
+        self.assertEqual(more["items"]["$ref"], "#/components/schemas/TestOpenapiDone")
 
     def test_statuses(self):
         def statuses(method, path):
