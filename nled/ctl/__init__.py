@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from nled import __version__
+from nled.ctl.archive import export, import_
 from nled.ctl.command import Session, command, group, pass_session
 from nled.ctl.completion import completion
 from nled.ctl.devices import devices, status
@@ -20,6 +21,7 @@ from nled.ctl.history import history
 from nled.ctl.keys import keys
 from nled.ctl.lock import lock, unlock
 from nled.ctl.network import configure, restore, scan
+from nled.ctl.nolongerevil import import_nolongerevil
 from nled.ctl.pairing import pair, unpair
 from nled.ctl.people import people
 from nled.ctl.schedule import schedule
@@ -66,6 +68,9 @@ for each in (
     scan,
     configure,
     restore,
+    export,
+    import_,
+    import_nolongerevil,
     check_config,
     doctor,
     simulate,

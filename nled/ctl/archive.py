@@ -106,31 +106,38 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 def _records(path: str) -> Iterator[bytes]:
     """Give the lines of the records of a file, checked; raises Failure, at its end if it is not whole."""
     # As in export.
-    from nled.domain.archive import Seal, check, read_header, read_record, read_trailer  # noqa: PLC0415
-    from nled.domain.errors import BadRequest  # noqa: PLC0415
+    from nled.domain.archive import Seal, read_header, read_trailer  # noqa: PLC0415
+    from nled.domain.errors import BadRequest, TooLarge  # noqa: PLC0415
 
     seal, end, now = Seal(), None, int(time.time() * 1000)
     with _opened(path) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
+        try:
+            number = 1
+            read_header(next(lines, b""))
+            for number, line in enumerate(lines, 2):  # noqa: B007 - for the sentence
                 if end is not None:
-                    raise BadRequest("There is something behind the last line.")
-                if number == 1:
-                    read_header(line)
-                    continue
+                    # Something is behind what was the last line.
+                    end = None
+                    break
                 end = read_trailer(line)
                 if end is None:
-                    if len(line) > _MOST_LINE:
-                        raise BadRequest(
-                            f"It has more than {_MOST_LINE} bytes, which the daemon does not take."
-                        )
-                    check([read_record(line)], now)
+                    _check(line, now)
                     seal.add(line)
                     yield line
-            except BadRequest as problem:
-                raise Failure(f"{path} line {number}: {problem} Nothing of it was imported.") from None
+        except (BadRequest, TooLarge) as problem:
+            raise Failure(f"{path} line {number}: {problem} Nothing of it was imported.") from None
     if end != seal.trailer():
         raise Failure(f"{path} is not whole: it was cut short, or changed. Nothing of it was imported.")
+
+
+def _check(line: bytes, now: int) -> None:
+    """See that a line is that of a record; raises BadRequest."""
+    from nled.domain.archive import check, read_record  # noqa: PLC0415 - as in export
+    from nled.domain.errors import TooLarge  # noqa: PLC0415
+
+    if len(line) > _MOST_LINE:
+        raise TooLarge(f"It has more than {_MOST_LINE} bytes, which is more than nled takes at once.")
+    check([read_record(line)], now)
 
 
 @contextmanager

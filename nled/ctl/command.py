@@ -14,6 +14,9 @@ from nled.ctl.errors import Unreachable
 from nled.ctl.output import show_json
 from nled.ctl.values import URL
 
+# Where systemd has it.
+_SYSTEM = Path("/run/nled")
+
 
 @define(slots=False)
 class Session:
@@ -31,7 +34,7 @@ class Session:
         if self.url is not None:
             key = read_secret(self.key_file) if self.key_file else self.key
             return Client(url=self.url, key=key)
-        if self.socket is not None:
+        if self.socket:
             return Client(socket=self.socket)
         tried = [path for path in usual_sockets() if not _exists(path)]
         if len(tried) == len(usual_sockets()):
@@ -52,7 +55,7 @@ class Session:
 def usual_sockets() -> list[str]:
     """Where the daemon's socket is to be expected, the likeliest first."""
     state = os.environ.get("NLED_STATE_DIR")
-    places = [Path("/run/nled"), *([Path(state)] if state else []), Path("var")]
+    places = [_SYSTEM, *([Path(state)] if state else []), Path("var")]
     return [str(place / "control.sock") for place in places]
 
 

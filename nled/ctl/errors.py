@@ -4,6 +4,8 @@ from typing import IO, Any
 
 import click
 
+from nled.ctl.output import printable
+
 # 2 is a wrong command line, which click itself tells.
 FAILED, UNREACHABLE, LATE, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 130, 141
 
@@ -15,7 +17,8 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the sentence."""
-        click.echo(f"nledctl: {self.format_message()}", file=file, err=file is None)
+        # Daemons, files and thermostats have a word in it.
+        click.echo(f"nledctl: {printable(self.message)}", file=file, err=file is None)
 
 
 class Refused(Failure):

@@ -26,6 +26,10 @@ _TYPE: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _BOUND: Final = re.compile(r"Expected `(\w+)`( of length)? (<=|>=|<|>) ([0-9.e+-]+)")
 _FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 _BOUNDS: Final = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
+_OTHERS: Final = {
+    "Expected `str` matching regex": "does not have the form that is needed here.",
+    "Number out of range": "is a number out of range.",
+}
 
 
 class Body:
@@ -147,10 +151,9 @@ def _predicate(what: str, kind: Any, place: str) -> str:
         return f"must have {bound} {'characters' if found[1] == 'str' else 'entries'}."
     if what.startswith("Invalid enum value") and (choices := _choices(kind, place.split("."))):
         return f"must be one of {', '.join(choices)}."
-    if what.startswith("Expected `str` matching regex"):
-        return "does not have the form that is needed here."
-    if what == "Number out of range":
-        return "is a number out of range."
+    for beginning, told in _OTHERS.items():
+        if what.startswith(beginning):
+            return told
     return "has a value that is not possible here."
 
 

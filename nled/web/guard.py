@@ -55,7 +55,8 @@ def own_names(hostname: str, more: Iterable[str]) -> frozenset[str]:
     """Return the names by which this machine may be called: its own, and `control.hosts`."""
     full = hostname.lower().rstrip(".")
     first = full.partition(".")[0]
-    return frozenset({"localhost", full, first, f"{first}.local", *(name.lower() for name in more)})
+    own = {full, first, f"{first}.local"} if first else set()
+    return frozenset({"localhost", *own, *(name.lower() for name in more)})
 
 
 @frozen(eq=False)

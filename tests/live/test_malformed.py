@@ -232,14 +232,17 @@ class MalformedTests(TestCase):
             ("/nest/transport/put", "device", MOST_BODY),
             ("/czfe/v7/put", "device", MOST_BODY),
             ("/nest/upload", "device", 2**20),
-            ("/command", "control", 64 * 1024),
+            ("/command", "control", 256 * 1024),
             ("/api/register", "control", 64 * 1024),
         ):
             for size in (most + 1, 2**20 + 1):
                 body = b" " * size
                 self.refused(self.daemon.ask("POST", path, body, port=port), 413, (path, size))
                 with self.daemon.connect(port) as wire:
-                    head = f"POST {path} HTTP/1.1\r\nX-nl-device-id: {SERIAL}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    head = (
+                        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-nl-device-id: {SERIAL}\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\n"
+                    )
                     wire.send(head.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (size, body))
                     self.refused(wire.answer(), 413, (path, size, "chunked"))
 

@@ -69,10 +69,10 @@ class Edge:
         limit: int = 100,
     ) -> None:
         self.authority = FakeAuthority()
-        guard = Guard(
+        self.guard = Guard(
             Clients(networks, proxies), self.authority, own_names("Box.lan", hosts), frozenset(origins)
         )
-        self.api = Api(guard, lambda: NOW, limit)
+        self.api = Api(self.guard, lambda: NOW, limit)
         self.api.add(*endpoints)
         self.site = BoundedSite(
             self.api.router.resource(), Clock(), most_body=256 * 1024, most_connections=100

@@ -59,6 +59,8 @@ class HostTests(GuardTestCase):
         )
         for host in others:
             self.assertEqual(self.status(edge, host), 403, host)
+        # Strangers choose how long it is, so not every one is remembered.
+        self.assertEqual(edge.guard._is_ours.cache_info().currsize, len(others) - 1)
         _, sentence = edge.refused("GET", "/open", host="evil.example")
         self.assertIn("'evil.example'", sentence)
         self.assertIn("control.hosts", sentence)
@@ -85,6 +87,7 @@ class HostTests(GuardTestCase):
 
     def test_own_names(self):
         self.assertEqual(own_names("Box", ["A.b"]), {"localhost", "box", "box.local", "a.b"})
+        self.assertEqual(own_names("", []), {"localhost"})
 
 
 class OriginTests(GuardTestCase):
