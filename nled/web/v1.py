@@ -116,7 +116,9 @@ class HostedRoutes:
             self._write("away", "Set away", hosted.Away, hosted.set_away),
             self._write("fan", "Run the fan, or leave it to the thermostat", hosted.Fan, hosted.set_fan),
             self._write("lock", "Lock the temperature, or unlock it", hosted.Lock, hosted.set_lock),
-            self._write("schedule", "Replace the schedule", hosted.Schedule, hosted.set_schedule, "PUT"),
+            self._write(
+                "schedule", "Replace the schedule", hosted.Schedule, hosted.set_schedule, method="PUT"
+            ),
             Endpoint(
                 "DELETE",
                 _THERMOSTAT,
@@ -135,7 +137,7 @@ class HostedRoutes:
         )
 
     def _write(
-        self, name: str, summary: str, body: type, rule: _Rule, method: str = "POST", missing: str = ""
+        self, name: str, summary: str, body: type, rule: _Rule, *, method: str = "POST", missing: str = ""
     ) -> Endpoint:
         async def handle(call: Call, device_id: str) -> Handled:
             serial = _serial(device_id)

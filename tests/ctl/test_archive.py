@@ -1,7 +1,6 @@
 """`nledctl export` and `import`: one file, whole or not at all."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -79,7 +78,7 @@ class Export(ArchiveTestCase):
         self.assertEqual(json.loads(lines[0])["nled"], "export")
         self.assertEqual(json.loads(lines[-1])["records"], 3)
         self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
-        self.assertEqual(os.listdir(self.folder), ["backup.jsonl"])
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["backup.jsonl"])
 
     def test_of_an_import_it_is_the_same_file(self) -> None:
         first = self.exported()
@@ -102,7 +101,7 @@ class Export(ArchiveTestCase):
         self.file.write_text("the last backup")
         self.run_on(Dying(RECORDS), "export", self.file)
         self.assertEqual(self.file.read_text(), "the last backup")
-        self.assertEqual(os.listdir(self.folder), ["backup.jsonl"])
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["backup.jsonl"])
 
     def test_to_standard_output(self) -> None:
         result = self.run_on(Daemon(RECORDS), "export", "-")

@@ -114,10 +114,10 @@ class CommandTests(ControlCase):
                 wire.close()
 
     def test_away_is_left_by_all_that_makes_a_thermostat_leave_it(self):
-        self.command("set_away", True)
+        self.command("set_away", value=True)
         self.assertTrue(self.status()["away"])
         self.assertEqual(self.status()["eco_mode"], "manual-eco")
-        _, answer = self.command("set_away", False)
+        _, answer = self.command("set_away", value=False)
         self.assertEqual(answer["data"]["values"]["manual_eco_all"], False)
         status = self.status()
         self.assertEqual((status["away"], status["eco_mode"]), (False, "schedule"))

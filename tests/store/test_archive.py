@@ -1,5 +1,7 @@
 """Export and import against a real server: what comes back is what was put away."""
 
+import json
+
 import msgspec
 from attrs import evolve
 
@@ -14,6 +16,7 @@ from nled.domain.archive import (
 )
 from nled.domain.buckets import ObjectKey, encode
 from nled.domain.errors import BadRequest, Full
+from nled.domain.nolongerevil import COLUMNS, convert
 from nled.domain.people import INVITE_KEPT, Token
 from nled.domain.requests import Listed, Put
 from nled.store import archive, keys
@@ -250,6 +253,41 @@ class UpToDate(ArchiveTestCase):
         claims = [("user.ann", at), ("structure.ann", at), (f"shared.{SERIAL}", at)]
         listed = [Listed(ObjectKey(*key.split(".")), claim, {}) for key, claim in claims]
         self.assertEqual((await self.buckets.subscribe(SERIAL, listed, self.now)).updates, ())
+
+    async def test_after_nolongerevil(self) -> None:
+        at = self.now - 86_400_000
+        states = {
+            "user.user_ann": {"name": "user_ann"},
+            "structure.ann": {"name": "Home", "devices": [SERIAL], "manual_eco_timestamp": 5, "away": False},
+            f"shared.{SERIAL}": {"target_temperature": 20.5, "target_change_pending": True},
+            f"device.{SERIAL}": {"fan_timer_timeout": 0, "eco": {"mode": "schedule"}},
+        }
+        names = COLUMNS["states"]
+        rows = [
+            dict(zip(names, (SERIAL, key, 7, at + number, json.dumps(value), at), strict=True))
+            for number, (key, value) in enumerate(states.items())
+        ]
+        owners = [{"serial": SERIAL, "userId": "user_ann", "createdAt": at}]
+        done = convert({"states": rows, "deviceOwners": owners}, self.now)
+        self.assertEqual(done.left_out, [])
+        await self.restore(done.records)
+
+        listed = [
+            Listed(ObjectKey(*row["object_key"].split(".")), row["object_timestamp"], {}) for row in rows
+        ]
+        for _ in range(3):
+            opened = await self.buckets.subscribe(SERIAL, listed, self.now)
+            self.assertEqual((opened.updates, opened.baselines), ((), ()))
+            self.now += 300_000
+        self.assertEqual((await self.pairing.status(SERIAL)).user, "user_ann")
+        # A command goes on from there, and what it lost it is told anew: settings only.
+        await self.write(target_temperature="22.5")
+        told = await self.told(
+            SERIAL, *((each.key.kind + "." + each.key.id, each.timestamp) for each in listed)
+        )
+        self.assertEqual(told, {f"shared.{SERIAL}": {"target_temperature": 22.5}})
+        home = (await self.told(SERIAL, *((str(each.key), 0) for each in listed)))["structure.ann"]
+        self.assertEqual(home, {"name": "Home", "devices": [SERIAL], "away": False})
 
     async def test_units(self) -> None:
         self.assertEqual(await self.restore([UnitRecord("10.0.0.9", "http://1.2.3.4:80/entry")]), [True])
