@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from nled.actions.access import Authority
+from nled.actions.archive import Archives
 from nled.actions.control import Control
 from nled.actions.feed import Feed
 from nled.actions.history import Histories
@@ -28,6 +29,7 @@ from nled.lan.networks import attached
 from nled.lan.scan import Scanner
 from nled.lan.settings_api import SettingsApi
 from nled.store.api_keys import ApiKeys
+from nled.store.archive import Archive
 from nled.store.buckets import Buckets
 from nled.store.devices import Devices
 from nled.store.events import Events
@@ -38,6 +40,7 @@ from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
 from nled.web.about import AboutRoutes
 from nled.web.api_keys import KeyRoutes
+from nled.web.archive import MOST_BODY, ArchiveRoutes
 from nled.web.clients import Clients
 from nled.web.control import ControlRoutes
 from nled.web.device import DeviceRoutes
@@ -153,6 +156,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
         PeopleRoutes(household),
         ShareRoutes(household),
         LanRoutes(lan),
+        ArchiveRoutes(Archives(Archive(scripts), now)),
         HistoryRoutes(
             Histories(thermostats, History(client), config.history.days * _DAY, config.home.time_zone)
         ),
@@ -163,14 +167,10 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     largest = max(config.limits.body_bytes, config.uploads.max_bytes)
     return Sites(
         site(device, largest),
-        site(api.router, max(config.limits.body_bytes, _IMPORT_BODY)),
+        site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         Sweep(reactor, lambda now: events.tell_silent(now, silence)),
         lan.stop,
     )
-
-
-# Bytes of a batch of what `nledctl import` brings.
-_IMPORT_BODY = 4 * 1024 * 1024
 
 
 def _limits(config: Config) -> Limits:

@@ -52,8 +52,8 @@ class Archives:
         check(records, self.now())
         if not merge and not await self.archive.is_empty():
             raise Conflict(
-                "There are devices or people here already. To add to them what they miss, import with merge; "
-                "what is here stays as it is."
+                "There are devices or people here already. To add to them what they miss, import with merge "
+                "(nledctl import --merge); what is here stays as it is."
             )
         done = [await self.archive.restore(record, self.now()) for record in records]
         _log.info("Imported {count} records.", count=sum(done))

@@ -69,8 +69,9 @@ class Histories:
         since = moment(start, zone) if start else until - _DAY
         if since > until:
             raise BadRequest("from must be before to.")
-        until = min(until, now)
-        since = min(max(since, now - self.kept), until)
+        # The store has no times before 1970.
+        until = max(0, min(until, now))
+        since = min(max(0, since, now - self.kept), until)
 
         chronicle = Chronicle(since)
         async for at, recorded in self.history.points(serial, since, until):

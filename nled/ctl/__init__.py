@@ -16,7 +16,7 @@ from nled.ctl.command import Session, command, group, pass_session
 from nled.ctl.completion import completion
 from nled.ctl.devices import devices, status
 from nled.ctl.doctor import doctor
-from nled.ctl.errors import INTERRUPTED, PIPE_CLOSED
+from nled.ctl.errors import FAILED, INTERRUPTED
 from nled.ctl.history import history
 from nled.ctl.keys import keys
 from nled.ctl.lock import lock, unlock
@@ -94,5 +94,5 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         # Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
+        sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)

@@ -96,6 +96,10 @@ class Client:
                 text = response.read(_MOST_ANSWER)
             except (OSError, HTTPException) as error:
                 raise Unreachable(f"The answer of {self.place} broke off ({_reason(error)}).") from None
+            if response.length:
+                raise Unreachable(
+                    f"The answer of {self.place} broke off ({response.length} bytes before its end)."
+                )
         return self._result(response, text)
 
     def listen(self, path: str, headers: Mapping[str, str], patience: float) -> HTTPResponse:

@@ -7,7 +7,7 @@ import click
 from nled.ctl.output import printable
 
 # 2 is a wrong command line, which click itself tells.
-FAILED, UNREACHABLE, LATE, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 130, 141
+FAILED, UNREACHABLE, LATE, INTERRUPTED = 1, 3, 4, 130
 
 
 class Failure(click.ClickException):

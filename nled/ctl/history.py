@@ -14,7 +14,9 @@ from nled.ctl.command import Session, command, pass_session
 from nled.ctl.output import show_table, span
 from nled.ctl.values import DURATION
 
-_PLOTTED = ("temperature", "target", "low", "high")
+_PLOTTED = ("temperature", "target")
+# What the thermostat only heeds in mode range.
+_IN_RANGE = ("low", "high")
 _HEIGHT = 20
 _DAY = 86_400.0
 
@@ -53,7 +55,7 @@ def history(
     if as_csv:
         _write_csv(answer["points"])
     else:
-        session.show(answer, lambda: _show(answer, fields or _PLOTTED))
+        session.show(answer, lambda: _show(answer, fields))
 
 
 def _write_csv(points: Mapping[str, list[tuple[int, Any]]]) -> None:
@@ -70,6 +72,9 @@ def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:
     from nled.ctl.plot import plot  # noqa: PLC0415
 
     points = answer["points"]
+    if not fields:
+        ranged = any(mode == "range" for _, mode in points.get("mode", ()))
+        fields = (*_PLOTTED, *_IN_RANGE) if ranged else _PLOTTED
     numbers = {name: points[name] for name in fields if _is_numeric(points.get(name, ()))}
     until = min(answer["to"], time.time() * 1000)
     if numbers:

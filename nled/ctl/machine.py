@@ -47,7 +47,7 @@ def permissions(config: Config, file: str | None) -> Iterator[Finding]:
                 name, f"All users of this machine can read {path}, which holds a secret.", f"chmod o= {path}"
             )
     place = config.control_socket
-    if place is not None and _mode(place) & stat.S_IRWXO:
+    if place is not None and _mode(place) & stat.S_IWOTH:
         yield bad(name, f"All users of this machine can use {place}.", f"chmod o= {place}")
 
 

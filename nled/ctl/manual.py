@@ -24,7 +24,7 @@ over the network with
 and an API key. Temperatures are in \\(deC unless they end in F.
 .SH EXIT STATUS
 0 done; 1 refused or failed; 2 wrong command line; 3 nled was not reached; 4 the thermostat did not
-acknowledge in time (\\fB\\-\\-wait\\fR); 130 interrupted; 141 the reader of its output went away.
+acknowledge in time (\\fB\\-\\-wait\\fR); 130 interrupted.
 .SH ENVIRONMENT
 .TP
 .B NLED_SOCKET

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from itertools import cycle
+from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import plotext
 
 _TICKS = 5
-_DAYS = 2 * 86_400_000
+# How times are told, by how many ms they span.
+_FORMS = ((600_000, "%H:%M:%S"), (2 * 86_400_000, "%H:%M"), (inf, "%d %b"))
 _LEAST_WIDTH = 40
+# How each series is drawn, and how that looks.
+_MARKERS = (("braille", "⢕"), ("hd", "▚"), ("▾", "▾"), ("▴", "▴"), ("•", "•"))
 
 
 def plot(
@@ -34,10 +39,14 @@ def plot(
     figure.plot_size(max(_LEAST_WIDTH, size[0] - 1), size[1])
     start = min(points[0][0] for points in series.values())
     until = max(until, *(points[-1][0] for points in series.values()), start + 1)
-    for name, points in series.items():
-        figure.draw(figure.signal(*_steps(points, until), marker="braille").lines().label(name))
+    for points, (marker, _) in zip(series.values(), cycle(_MARKERS), strict=False):
+        figure.draw(figure.signal(*_steps(points, until), marker=marker).lines())
+    # Above the canvas: the library's own legend lies on top of the lines, and counts on colours.
+    figure.title(
+        "   ".join(f"{shown} {name}" for name, (_, shown) in zip(series, cycle(_MARKERS), strict=False))
+    )
     ticks = [start + (until - start) * each / (_TICKS - 1) for each in range(_TICKS)]
-    form = "%H:%M" if until - start <= _DAYS else "%d %b"
+    form = next(form for longest, form in _FORMS if until - start <= longest)
     zone = _zone(time_zone)
     figure.ruler("x").ticks(ticks, [datetime.fromtimestamp(at / 1000, zone).strftime(form) for at in ticks])
     text = figure.build()
@@ -50,7 +59,7 @@ def _steps(points: Sequence[tuple[int, float]], until: float) -> tuple[list[floa
     ends = [at for at, _ in points[1:]] + [until]
     for (at, value), end in zip(points, ends, strict=True):
         times += [at, end]
-        values += [value, value]
+        values += [value, value + 1]
     return times, values
 
 

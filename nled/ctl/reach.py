@@ -78,8 +78,8 @@ def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
         yield bad(
             name,
             f"Thermostats are given {origin}, which is themselves.",
-            "Set device.host (SERVER_HOST) to 0.0.0.0, and device.origin (API_ORIGIN), if at all, to "
-            "http://ADDRESS:PORT with an address of this machine.",
+            "See that this machine is on a network, that device.host (SERVER_HOST) is not loopback, and that "
+            "device.origin (API_ORIGIN), if it is set, has an address of this machine.",
         )
         return
     try:

@@ -28,7 +28,7 @@ Bit = Literal[0, 1]
 # Names of a bucket's revision, timestamps and marks (store/keys.py).
 _MARKS = frozenset({"r", "t", "w", "c", "a", "p", "pa", "n"})
 _TIMES = ("t", "w", "c", "a", "p", "pa")
-_FACT = re.compile(r"[a-z_]{1,40}")
+_FACT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _CODE = re.compile(r"[A-Z0-9]{7}")
@@ -173,15 +173,16 @@ def name_of(record: Record) -> str:
     """Call a record by what it is of, for sentences."""
     match record:
         case PersonRecord():
-            return f"person {record.user[:64]}"
+            what = f"person {record.user}"
         case KeyRecord():
-            return f"key {record.id[:64]}"
+            what = f"key {record.id}"
         case UnitRecord():
-            return f"unit {record.ip[:64]}"
+            what = f"unit {record.ip}"
         case DeviceRecord():
-            return f"device {record.serial[:64]}"
+            what = f"device {record.serial}"
         case HistoryRecord():
-            return f"history of {record.serial[:64]}"
+            what = f"history of {record.serial}"
+    return "".join(char if char.isprintable() else "?" for char in what[:80])
 
 
 class Seal:

@@ -122,6 +122,8 @@ class _Converter:
         if key.kind == "device_alert_dialog":
             raise BadRequest("dialogs are shown anew where they are needed.")
         timestamp, updated = self._moment(row["object_timestamp"]), self._moment(row["updatedAt"])
+        if updated is not None:
+            updated = min(updated, self._now)
         revision = row["object_revision"]
         if not isinstance(revision, int) or not 0 < revision < REVISIONS:
             revision = 1

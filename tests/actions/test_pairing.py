@@ -52,3 +52,9 @@ class ArrivalsTests(SynchronousTestCase):
         self.clock.advance(0)
         self.store.asked[0][1].errback(StoreUnavailable("away"))
         self.successResultOf(kept)
+
+    def test_a_password_that_can_be_the_key_of_its_settings_is_kept(self) -> None:
+        for password in (b"aB3xK9", b"", b'a"b'):
+            self.arrivals.entered("A" * 10, {}, password)
+        self.clock.advance(0)
+        self.assertEqual([each.secret for each in self.store.asked[0][0]], ["aB3xK9", "", ""])

@@ -62,7 +62,9 @@ class Handler(BaseHTTPRequestHandler):
             said = said(asked)
         said = said if isinstance(said, Said) else Said(said)
         content = said.content if isinstance(said.content, bytes) else msgspec.json.encode(said.content)
-        self.send_response(said.status)
+        # Like nled's, without a Server header.
+        self.send_response_only(said.status)
+        self.send_header("Date", self.date_time_string())
         for name, value in (*said.headers, ("Content-Length", str(len(content)))):
             self.send_header(name, value)
         self.end_headers()
@@ -74,13 +76,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class Server(socketserver.ThreadingMixIn):
     daemon_threads = True
 
+    def handle_error(self, *_):
+        """Say nothing of clients that went away."""
 
-class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+
+class UnixServer(Server, socketserver.UnixStreamServer):
+    pass
+
+
+class TcpServer(Server, socketserver.TCPServer):
+    pass
 
 
 @define

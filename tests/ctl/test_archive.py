@@ -20,7 +20,7 @@ RECORDS = [
     DeviceRecord(
         SERIAL, 7, {"model": "x"}, buckets=[BucketRecord(f"shared.{SERIAL}", {"r": 1, "t": 2}, {"a": 21.0})]
     ),
-    HistoryRecord(SERIAL, [("5-0", {"target": "21.0"})]),
+    HistoryRecord(SERIAL, [("5-0", {"heat_x2": "true"})]),
 ]
 
 

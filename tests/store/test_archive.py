@@ -225,7 +225,7 @@ class Merge(ArchiveTestCase):
         )
 
     async def test_history_of_a_stranger(self) -> None:
-        self.assertEqual(await self.restore([HistoryRecord(SERIAL, [("5-0", {"target": "1"})])]), [False])
+        self.assertEqual(await self.restore([HistoryRecord(SERIAL, [("5-0", {"heat_x2": "1"})])]), [False])
         self.assertEqual(await self.client.command("DBSIZE"), 0)
 
     async def test_an_invite_that_has_ended(self) -> None:

@@ -1,10 +1,8 @@
-"""nledctl as a person starts it: another process, real sockets, an exit status."""
+"""`nledctl simulate` as a person starts it: another process, real sockets, an exit status."""
 
-import io
 import re
 import signal
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
@@ -12,8 +10,6 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 
-from nled import __version__
-from nled.ctl import main
 from tests.simulator.fake import END, NOW, Line, Server, chunk, entry_urls, http, poll_head, pushed
 
 SERIAL = "02AA01AC33140F61"
@@ -122,38 +118,12 @@ class SimulateTests(TestCase):
         number = port.getHost().port
         await port.stopListening()
         status, said = await self.simulate("--url", f"http://127.0.0.1:{number}", "--seconds", "0.2")
-        self.assertEqual(status, 2, said)
+        self.assertEqual(status, 3, said)
         self.assertIn("is nled running there?", said)
         self.assertNotIn("Traceback", said)
 
-
-class ArgumentTests(TestCase):
-    def run_main(self, *arguments):
-        out = io.StringIO()
-        try:
-            with redirect_stdout(out), redirect_stderr(out):
-                main(arguments)
-        except SystemExit as ended:
-            return ended.code, out.getvalue()
-        return None, out.getvalue()
-
-    def test_version(self):
-        self.assertEqual(self.run_main("version"), (None, f"nled {__version__}\n"))
-
-    def test_help(self):
-        code, text = self.run_main("simulate", "--help")
-        self.assertEqual(code, 0)
-        self.assertIn("nledctl simulate --count 3", text)
-
-    def test_refused(self):
-        for arguments, sentence in [
-            ((), "the following arguments are required: command"),
-            (("simulate", "--count", "0"), "--count: must be from 1 to 30000"),
-            (("simulate", "--count", "x"), "--count: invalid"),
-            (("simulate", "--seconds", "-1"), "--seconds: must be 0 or more"),
-            (("simulate", "--drop-rate", "2"), "--drop-rate: must be from 0 to 1"),
-        ]:
-            with self.subTest(arguments=arguments):
-                code, text = self.run_main(*arguments)
-                self.assertEqual(code, 2)
-                self.assertIn(sentence, text)
+    async def test_wrong_values(self):
+        for option, value in [("--count", "0"), ("--count", "x"), ("--seconds", "-1"), ("--drop-rate", "2")]:
+            status, said = await self.simulate(option, value)
+            self.assertEqual(status, 2, said)
+            self.assertIn(f"'{option}'", said)
