@@ -11,7 +11,8 @@ from nled.domain.access import Need, Principal, demand
 from nled.domain.availability import available
 from nled.domain.device import Bucket, Device
 from nled.domain.errors import NotKnown
-from nled.domain.thermostat import NAMING, VIEW, Status, view
+from nled.domain.status import Status
+from nled.domain.thermostat import NAMING, VIEW, view
 from nled.hub import Hub
 from nled.store.devices import Devices, Wanted
 

@@ -1,23 +1,27 @@
-"""A thermostat as people and programs see it: one typed view that every API shows.
+"""A thermostat as people and programs see it: one typed view that every API shows (`nled.domain.status`).
 
-The shape is a contract with clients that exist (PROTOCOL.md c.3, n.1 to n.3): no nulls but where the type
-says so. What a device stored may be of any JSON type; what is not of the right one counts as missing.
+What a device stored may be of any JSON type; what is not of the right one counts as missing.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from nled.domain.availability import available
-from nled.domain.device import Delivery, Device
-from nled.domain.eco import EcoMode, away_of
+from nled.domain.device import Device
+from nled.domain.eco import away_of
 from nled.domain.rooms import room
+from nled.domain.status import (
+    Action,
+    Capabilities,
+    EcoTemperatures,
+    Hvac,
+    Mode,
+    PendingWrite,
+    Status,
+)
 from nled.domain.values import flag, number, text, whole
 
-Mode = Literal["off", "heat", "cool", "range", "emergency"]
-Action = Literal["off", "heating", "cooling", "fan", "idle"]
 Values = Mapping[str, Any]
 
 _MODES: Mapping[object, Mode] = {
@@ -115,122 +119,6 @@ VIEW: Mapping[str, tuple[str, ...]] = {
     "schedule": ("schedule_mode",),
     "where": NAMING["where"],
 }
-
-
-class Hvac(msgspec.Struct, frozen=True, kw_only=True):
-    """Which relays are on, and what treats the air."""
-
-    heater: bool
-    heat_x2: bool
-    heat_x3: bool
-    ac: bool
-    cool_x2: bool
-    cool_x3: bool
-    fan: bool
-    aux_heat: bool
-    emer_heat: bool
-    alt_heat: bool
-    humidifier: bool
-    dehumidifier: bool
-    auto_dehum: bool
-    fan_cooling: bool
-
-
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a thermostat is wired to do."""
-
-    can_heat: bool
-    can_cool: bool
-    has_fan: bool
-    has_emer_heat: bool
-    has_humidifier: bool
-    has_dehumidifier: bool
-
-
-class EcoTemperatures(msgspec.Struct, frozen=True):
-    """The bounds that are kept in eco, in °C."""
-
-    high: float
-    low: float
-
-
-class PendingWrite(msgspec.Struct, frozen=True):
-    """Fields the server wrote that the device has not acknowledged; `timestamp` in ms."""
-
-    key: str
-    fields: tuple[str, ...]
-    revision: int
-    timestamp: int
-    delivery: Delivery
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """One thermostat. Temperatures in °C, humidity in %, `battery_level` in V.
-
-    Attributes:
-        api_key: always empty; it was the device's password once (PROTOCOL.md c.3).
-        complete: whether the device has told all of itself; if not, defaults stand for the rest.
-        last_seen: the last contact in whole seconds of UTC; 1970 for one that has never come.
-        fan_timer_timeout: seconds since the epoch, 0 when off; `fan_timer_duration` is in s.
-        time_to_target: as the device reports it: seconds since the epoch when above 10^9, else
-            seconds (PROTOCOL.md b.6 no. 18).
-        temperature_lock: whether a PIN is asked for; its hash is in no view.
-        action: what the system does now (PROTOCOL.md f.3).
-        pending: what the device has yet to acknowledge, oldest first.
-    """
-
-    serial: str
-    api_key: str
-    complete: bool
-    is_available: bool
-    is_online: bool
-    last_seen: datetime
-    name: str
-    owner: str | None
-    structure_id: str
-    current_temperature: float
-    target_temperature: float
-    target_temperature_high: float | None
-    target_temperature_low: float | None
-    mode: Mode
-    action: Action
-    humidity: int
-    target_humidity: int
-    target_humidity_enabled: bool
-    hvac: Hvac
-    fan_timer_active: bool
-    fan_timer_timeout: int
-    fan_timer_duration: int
-    away: bool
-    eco_mode: EcoMode
-    eco_temperatures: EcoTemperatures | None
-    has_leaf: bool
-    software_version: str
-    temperature_scale: Literal["C", "F"]
-    capabilities: Capabilities
-    can_heat: bool
-    can_cool: bool
-    has_fan: bool
-    has_emer_heat: bool
-    has_humidifier: bool
-    has_dehumidifier: bool
-    schedule_mode: str
-    time_to_target: int
-    time_to_target_training_status: str
-    safety_state: str
-    safety_temp_activating_hvac: bool
-    learning_mode: bool
-    preconditioning_enabled: bool
-    backplate_temperature: float
-    battery_level: float | None
-    battery_percent: int | None
-    temperature_lock: bool
-    temperature_lock_low_temp: float | None
-    temperature_lock_high_temp: float | None
-    local_ip: str
-    mac_address: str
-    subscription_count: int
-    pending: tuple[PendingWrite, ...]
 
 
 def name_of(device: Device) -> str | None:
