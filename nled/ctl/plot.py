@@ -59,7 +59,7 @@ def _steps(points: Sequence[tuple[int, float]], until: float) -> tuple[list[floa
     ends = [at for at, _ in points[1:]] + [until]
     for (at, value), end in zip(points, ends, strict=True):
         times += [at, end]
-        values += [value, value + 1]
+        values += [value, value]
     return times, values
 
 

@@ -17,6 +17,7 @@ MOST_SHARES = 50
 MOST_INVITES = 20
 MOST_KEY_DEVICES = 1_000
 MOST_KEY_DAYS = 3_650
+MOST_NAME = 64
 INVITE_HOURS = 72
 MOST_INVITE_HOURS = 30 * 24
 
@@ -26,7 +27,6 @@ DAY = 24 * HOUR
 INVITE_KEPT = 7 * DAY
 
 InviteState = Literal["pending", "accepted", "expired", "revoked"]
-_LONGEST_NAME = 64
 _LONGEST_EMAIL = 254
 _KEY, _INVITE = "nle_", "nli_"
 _TOKEN = re.compile(r"nl[ei]_[0-9a-f]{64}")
@@ -117,8 +117,8 @@ def parse_name(text: str) -> str:
         BadRequest: it is empty, too long or not printable.
     """
     name = text.strip()
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise BadRequest(f"name must have 1 to {_LONGEST_NAME} printable characters.")
+    if not name or len(name) > MOST_NAME or not name.isprintable():
+        raise BadRequest(f"name must have 1 to {MOST_NAME} printable characters.")
     return name
 
 

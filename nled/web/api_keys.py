@@ -8,16 +8,17 @@ from msgspec import Meta, Struct
 from nled.actions.access import Authority
 from nled.domain.access import Need, Scope
 from nled.domain.people import MOST_KEY_DAYS, MOST_KEY_DEVICES, ApiKey
+from nled.domain.shapes import KeyName, Serial, UserId
 from nled.web.endpoint import Api, Call, Endpoint
 
 
 class NewKey(Struct, rename={"user": "userId"}):
     """An API key to be made: whose devices it is for, which of them, and for how many days."""
 
-    name: str
-    scopes: list[Scope]
-    user: str | None = None
-    devices: Annotated[list[str], Meta(max_length=MOST_KEY_DEVICES)] | None = None
+    name: KeyName
+    scopes: Annotated[list[Scope], Meta(extra_json_schema={"minItems": 1})]
+    user: UserId | None = None
+    devices: Annotated[list[Serial], Meta(max_length=MOST_KEY_DEVICES)] | None = None
     days: Annotated[int, Meta(ge=1, le=MOST_KEY_DAYS)] | None = None
 
 

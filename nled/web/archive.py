@@ -6,6 +6,7 @@ from msgspec import Struct
 from nled.actions.archive import Archives
 from nled.domain.access import Need
 from nled.domain.archive import Record
+from nled.domain.shapes import PageMark
 from nled.web.endpoint import Api, Call, Endpoint
 
 # A record can be as large as a device may be, 1 MiB by default.
@@ -15,7 +16,7 @@ MOST_BODY = 4 * 1024 * 1024
 class After(Struct):
     """Where to go on."""
 
-    after: str | None = None
+    after: PageMark | None = None
 
 
 class Page(Struct):

@@ -13,7 +13,8 @@ from nled.domain.access import Need
 from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest
 from nled.domain.serials import sanitize
-from nled.domain.thermostat import Status
+from nled.domain.shapes import Serial
+from nled.domain.status import Status
 from nled.web.endpoint import KIB, Api, Call, Endpoint
 
 # A schedule of 96 setpoints a day, each with who touched it, has a good 60 KiB.
@@ -27,7 +28,7 @@ _SERIAL_REQUIRED = {"serial": "Serial required"}
 class Command(Struct):
     """What a thermostat is to do."""
 
-    serial: str
+    serial: Serial
     command: str
     value: Any = None
 
@@ -58,13 +59,13 @@ class Commanded(Struct, kw_only=True):
 class ForSerial(Struct):
     """Which device, as a query has it."""
 
-    serial: str
+    serial: Serial
 
 
 class Which(Struct):
     """Which device, as a body has it."""
 
-    serial: str
+    serial: Serial
 
 
 class Listing(Struct):

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 from nled.actions.history import Histories
 from nled.domain.access import Need
 from nled.domain.history import RunTime
+from nled.domain.shapes import Moment, Serial, SeriesNames
 from nled.web.control import serial_of
 from nled.web.endpoint import Api, Call, Endpoint
 
@@ -13,10 +14,10 @@ from nled.web.endpoint import Api, Call, Endpoint
 class Wanted(Struct):
     """Which device, from when to when (ms since the epoch or ISO 8601), and which series."""
 
-    serial: str
-    since: str = field(name="from", default="")
-    to: str = ""
-    fields: str = ""
+    serial: Serial
+    since: Moment = field(name="from", default="")
+    to: Moment = ""
+    fields: SeriesNames = ""
 
 
 class Series(Struct):

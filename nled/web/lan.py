@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from nled.actions.lan import Lan, Pointed, Seen
 from nled.domain.access import Need
+from nled.domain.shapes import Address, PageKey
 from nled.web.endpoint import Api, Call, Endpoint, error_answer
 from nled.web.router import Answer
 
@@ -50,8 +51,8 @@ class Progress(Struct):
 class Neighbour(Struct):
     """A thermostat's address, and the key of its settings page where it is not known here."""
 
-    ip: str
-    api_key: str | None = None
+    ip: Address
+    api_key: PageKey | None = None
 
 
 class Configured(Struct):

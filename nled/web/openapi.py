@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from types import UnionType
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from nled import __version__
-from nled.domain.access import Need
+from nled.domain.access import Need, permits, trusted
+from nled.domain.commands import hosted, requests
+from nled.domain.shapes import VARIABLES
+from nled.web import control
 from nled.web.endpoint import Endpoint
+from nled.web.schemas import Schemas
 
+# Bodies that are read as any JSON, for the sake of sentences that clients know, and what they must be.
+_READ_AS: Final[Mapping[Any, Any]] = {
+    control.Command: requests.Command,
+    hosted.Schedule: requests.HostedSchedule,
+}
 _VARIABLE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 _JSON: Final = "application/json"
-_REFERENCE: Final = "#/components/schemas/{name}"
 _WHY: Final = {
     400: "Something in the request is wrong; the sentence names it.",
     401: "There is no API key, or it is not valid.",
@@ -37,7 +44,21 @@ _RATE_HEADERS: Final = {
     "X-RateLimit-Remaining": ("How many are left.", {"type": "integer"}),
     "X-RateLimit-Reset": ("When the minute ends.", {"type": "string", "format": "date-time"}),
 }
-_RATE_REFERENCES: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}
+_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    **_RATE_HEADERS,
+    "Retry-After": ("Seconds until it is worth to try again.", {"type": "integer", "minimum": 1}),
+    "WWW-Authenticate": ("How to say who calls.", {"const": "Bearer"}),
+}
+# What else than its body an error has.
+_HEADERS_OF: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}
+_EVENT_STREAM: Final = "text/event-stream"
+_LAST_EVENT: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The id of the last event that was seen: what came since then is told first.",
+    "schema": {"type": "string"},
+}
 
 
 class Problem(Struct):
@@ -57,7 +78,7 @@ class HostedProblem(Struct):
 
 def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Describe endpoints as an OpenAPI 3.1 document."""
-    schemas = _Schemas(endpoints)
+    schemas = Schemas([Problem, HostedProblem, *_types(endpoints)])
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         path = _VARIABLE.sub(r"{\1}", endpoint.path)
@@ -77,7 +98,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             "responses": _problems(schemas),
             "headers": {
                 name: {"description": text, "required": True, "schema": schema}
-                for name, (text, schema) in _RATE_HEADERS.items()
+                for name, (text, schema) in _HEADERS.items()
             },
             "securitySchemes": {
                 "bearer": {
@@ -90,57 +111,19 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     }
 
 
-class _Schemas:
-    """The JSON schemas of all types of some endpoints, made together so that no two share a name."""
-
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        whole: list[Any] = [Problem, HostedProblem]
-        for endpoint in endpoints:
-            whole += [kind for kind in (endpoint.body, endpoint.query, endpoint.answer) if kind is not None]
-        # What is only ever written may be one Struct or another, which msgspec could not read again.
-        kinds = [part for kind in whole for part in _parts(kind)]
-        found, self.components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-        short = {name: _short(name) for name in self.components if "." in name}
-        self.components = {
-            short.get(name, name): _renamed(each, short) for name, each in self.components.items()
-        }
-        self._of = {id(kind): _renamed(schema, short) for kind, schema in zip(kinds, found, strict=True)}
-
-    def of(self, kind: Any) -> dict[str, Any]:
-        """Return the schema of a type, most often a reference."""
-        schemas = [self._of[id(part)] for part in _parts(kind)]
-        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-
-    def fields(self, kind: Any) -> dict[str, Any]:
-        """Return the schema of a Struct itself."""
-        found: dict[str, Any] = self.components[self.of(kind)["$ref"].rpartition("/")[2]]
-        return found
+def _types(endpoints: Iterable[Endpoint]) -> Iterable[Any]:
+    yield from VARIABLES.values()
+    for endpoint in endpoints:
+        for kind in (_body(endpoint), endpoint.query, endpoint.answer):
+            if kind is not None:
+                yield kind
 
 
-def _short(name: str) -> str:
-    """Name one of several types of the same name after its module: `nled.web.v1.Deleted` is `V1Deleted`."""
-    module, _, kind = name.rpartition(".")
-    return module.rpartition(".")[2].title().replace("_", "") + kind
+def _body(endpoint: Endpoint) -> Any:
+    return _READ_AS.get(endpoint.body, endpoint.body)
 
 
-def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """Copy a schema with its references led to new names."""
-    if isinstance(schema, list):
-        return [_renamed(each, names) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    copy = {key: _renamed(each, names) for key, each in schema.items()}
-    if isinstance(reference := copy.get("$ref"), str):
-        name = reference.rpartition("/")[2]
-        copy["$ref"] = _REFERENCE.format(name=names.get(name, name))
-    return copy
-
-
-def _parts(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if isinstance(kind, UnionType) else (kind,)
-
-
-def _operation(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": [endpoint.tag],
         "operationId": _identifier(endpoint),
@@ -149,14 +132,15 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     }
     if endpoint.handler.__doc__:
         operation["description"] = endpoint.handler.__doc__.split("\n\n")[0].strip()
-    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas)]:
+    if parameters := list(_parameters(endpoint, schemas)):
         operation["parameters"] = parameters
     if endpoint.body is not None:
         needed = any(each.required for each in msgspec.structs.fields(endpoint.body))
-        operation["requestBody"] = {"required": needed, "content": _json(schemas.of(endpoint.body))}
+        operation["requestBody"] = {"required": needed, "content": _json(schemas.of(_body(endpoint)))}
     if endpoint.need is not Need.OPEN:
         # An empty choice is "without": from networks that are trusted.
-        operation["security"] = [{"bearer": []}] if endpoint.tag == "v1" else [{}, {"bearer": []}]
+        without = endpoint.tag != "v1" and permits(trusted(""), endpoint.need)
+        operation["security"] = [{}, {"bearer": []}] if without else [{"bearer": []}]
     return operation
 
 
@@ -165,28 +149,31 @@ def _identifier(endpoint: Endpoint) -> str:
     return "_".join([endpoint.method.lower(), *words])
 
 
-def _path_parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
+def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterable[dict[str, Any]]:
     for name in _VARIABLE.findall(endpoint.path):
-        schema = {"type": "string", "minLength": 1}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
+        yield _parameter(name, "path", schemas.of(VARIABLES[name]), required=True)
+    if endpoint.query is not None:
+        schema = schemas.fields(endpoint.query)
+        for name, each in schema["properties"].items():
+            yield _parameter(name, "query", each, required=name in schema.get("required", ()))
+    if endpoint.media == _EVENT_STREAM:
+        yield _LAST_EVENT
 
 
-def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[dict[str, Any]]:
-    if endpoint.query is None:
-        return
-    schema = schemas.fields(endpoint.query)
-    for name, each in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": each}
+def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    about = {key: schema[key] for key in ("description",) if key in schema}
+    bare = {key: each for key, each in schema.items() if key not in about}
+    return {"name": name, "in": place, "required": required, **about, "schema": bare}
 
 
-def _responses(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
+def _responses(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
     if endpoint.media != _JSON:
         done["content"] = {endpoint.media: {"schema": {"type": "string"}}}
     elif endpoint.answer is not None:
         done["content"] = _json(schemas.of(endpoint.answer))
     if endpoint.tag == "v1":
-        done["headers"] = _RATE_REFERENCES
+        done["headers"] = _references(_RATE_HEADERS)
     errors = {
         str(status): {"$ref": f"#/components/responses/{endpoint.tag}-{status}"}
         for status in sorted(_statuses(endpoint))
@@ -194,17 +181,20 @@ def _responses(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     return {"200": done, **errors}
 
 
-def _problems(schemas: _Schemas) -> dict[str, Any]:
+def _problems(schemas: Schemas) -> dict[str, Any]:
     """Describe the errors of both tags by the names that the responses refer to."""
     responses: dict[str, Any] = {}
     for status, why in _WHY.items():
-        responses[f"control-{status}"] = {"description": why, "content": _json(schemas.of(Problem))}
-        responses[f"v1-{status}"] = {
-            "description": why,
-            "content": _json(schemas.of(HostedProblem)),
-            "headers": _RATE_REFERENCES,
-        }
+        more = _HEADERS_OF.get(status, ())
+        for tag, kind, names in (("control", Problem, more), ("v1", HostedProblem, (*_RATE_HEADERS, *more))):
+            responses[f"{tag}-{status}"] = {"description": why, "content": _json(schemas.of(kind))}
+            if names:
+                responses[f"{tag}-{status}"]["headers"] = _references(names)
     return responses
+
+
+def _references(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _statuses(endpoint: Endpoint) -> set[int]:

@@ -9,6 +9,7 @@ from nled.actions.people import Household
 from nled.domain.access import Need
 from nled.domain.device import Permission
 from nled.domain.people import Person
+from nled.domain.shapes import Email, UserId
 from nled.web.endpoint import Api, Call, Endpoint
 
 _USER = "Missing required field: userId"
@@ -48,8 +49,8 @@ class Forgotten(Struct, rename={"user": "userId"}):
 class Ensure(Struct, rename={"user": "userId"}):
     """Somebody who is to be known."""
 
-    user: str
-    email: str | None = None
+    user: UserId
+    email: Email | None = None
 
 
 class Ensured(Struct):

@@ -9,6 +9,7 @@ from nled.domain.access import Need, speaks_for
 from nled.domain.errors import BadRequest, Denied
 from nled.domain.pairing import parse_user
 from nled.domain.serials import sanitize
+from nled.domain.shapes import EntryCode, UserId
 from nled.web.endpoint import Api, Call, Endpoint
 
 _MISSING = "Missing required fields: code, userId"
@@ -17,8 +18,8 @@ _MISSING = "Missing required fields: code, userId"
 class Claiming(Struct):
     """The code on a thermostat's screen, and whose it is to be."""
 
-    code: str
-    userId: str
+    code: EntryCode
+    userId: UserId
 
 
 class Outcome(Struct, kw_only=True, omit_defaults=True):
@@ -49,7 +50,7 @@ class Registered(Struct):
 class OfUser(Struct):
     """Whose devices."""
 
-    userId: str = "homeassistant"
+    userId: UserId = "homeassistant"
 
 
 @frozen

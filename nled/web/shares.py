@@ -9,6 +9,7 @@ from nled.actions.people import Household
 from nled.domain.access import Need
 from nled.domain.device import Permission
 from nled.domain.people import INVITE_HOURS, MOST_INVITE_HOURS, Invite, InviteState
+from nled.domain.shapes import InviteToken, Serial, UserId
 from nled.web.control import serial_of
 from nled.web.endpoint import Api, Call, Endpoint
 
@@ -19,14 +20,14 @@ _ACCEPTING = {"token": "Missing required field: token", "userId": "Missing requi
 class ForSerial(Struct):
     """Which device."""
 
-    serial: str
+    serial: Serial
 
 
 class Share(Struct, rename={"user": "userId"}):
     """Whom to let use a device."""
 
-    serial: str
-    user: str
+    serial: Serial
+    user: UserId
     permission: Permission
 
 
@@ -59,7 +60,7 @@ class Shares(Struct):
 class NewInvite(Struct):
     """An invite to be made, and for how many hours."""
 
-    serial: str
+    serial: Serial
     permission: Permission
     hours: Annotated[int, Meta(ge=1, le=MOST_INVITE_HOURS)] = INVITE_HOURS
 
@@ -77,8 +78,8 @@ class MadeInvite(Struct):
 class Accept(Struct, rename={"user": "userId"}):
     """An invite to accept, and for whom."""
 
-    token: str
-    user: str
+    token: InviteToken
+    user: UserId
 
 
 class AcceptedInvite(Struct):
@@ -92,8 +93,8 @@ class AcceptedInvite(Struct):
 class Transfer(Struct, rename={"user": "userId"}):
     """Whose a device is to be."""
 
-    serial: str
-    user: str
+    serial: Serial
+    user: UserId
 
 
 class Done(Struct):

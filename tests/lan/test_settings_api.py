@@ -72,5 +72,7 @@ class SettingsApiTests(TestCase):
 
     async def test_silence(self) -> None:
         api = SettingsApi(reactor, fake.serve_raw(self), total=0.1)
+        began = reactor.seconds()
         with self.assertRaisesRegex(Silent, "within 0.1 s"):
             await api.register_url(HERE)
+        self.assertLess(reactor.seconds() - began, 1.5)

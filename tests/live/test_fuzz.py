@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
 from tests.live.fuzzing import CONTROL, SHARED, bodies, raw_requests
-from tests.live.support import FAULTS, shared_daemon
+from tests.live.support import FAULTS, LiveDaemon, shared_daemon
 from tests.live.wire import Answer, Closed, request
 
 _DEEPER = int(os.environ.get("NLED_FUZZ", "1"))
@@ -31,7 +31,30 @@ def bounded(examples: int) -> settings:
     )
 
 
-class FuzzTests(TestCase):
+class FuzzCase(TestCase):
+    """What every answer has to be, whatever was asked."""
+
+    daemon: LiveDaemon
+
+    def watched(self) -> Any:
+        return _Watch(self)
+
+    def check(self, answer: Answer, *, head_only: bool = False) -> None:
+        if answer.status == 503:
+            self.assertIn(b"Weather service unavailable", answer.body or b"Weather service unavailable")
+        else:
+            self.assertLess(answer.status, 500, answer)
+        for word in (b"Traceback", b"<html", b".py"):
+            self.assertNotIn(word, answer.body)
+        if answer.status >= 400:
+            self.assertEqual(answer.headers["Content-Type"], "application/json")
+            self.assertEqual("Allow" in answer.headers, answer.status == 405)
+            if not head_only:
+                self.assertEqual(int(answer.headers["Content-Length"]), len(answer.body))
+                self.assertTrue(answer.json["error"])
+
+
+class FuzzTests(FuzzCase):
     def setUp(self):
         self.daemon = shared_daemon()
         self.addCleanup(self.still_well)
@@ -100,28 +123,11 @@ class FuzzTests(TestCase):
         answer = self.daemon.ask("POST", f"/transport{path}", b"")
         self.assertEqual((answer.status, [*answer.json]), (400, ["error"]))
 
-    def watched(self) -> Any:
-        return _Watch(self)
-
-    def check(self, answer: Answer, *, head_only: bool = False) -> None:
-        if answer.status == 503:
-            self.assertIn(b"Weather service unavailable", answer.body or b"Weather service unavailable")
-        else:
-            self.assertLess(answer.status, 500, answer)
-        for word in (b"Traceback", b"<html", b".py"):
-            self.assertNotIn(word, answer.body)
-        if answer.status >= 400:
-            self.assertEqual(answer.headers["Content-Type"], "application/json")
-            self.assertEqual("Allow" in answer.headers, answer.status == 405)
-            if not head_only:
-                self.assertEqual(int(answer.headers["Content-Length"]), len(answer.body))
-                self.assertTrue(answer.json["error"])
-
 
 class _Watch:
     """Fails if the daemon dies, or logs a fault, meanwhile."""
 
-    def __init__(self, test: FuzzTests) -> None:
+    def __init__(self, test: FuzzCase) -> None:
         self.test = test
         self.log = test.daemon.log_file
         self.before = self.log.stat().st_size

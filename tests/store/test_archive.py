@@ -144,6 +144,8 @@ class RoundTrip(ArchiveTestCase):
         whole = await self.everything()
         self.patch(archive, "_PAGE_BYTES", 1)
         self.patch(archive, "_POINTS", 1)
+        first, after = await self.archive.page(None, self.now)
+        self.assertEqual((first, after), (whole[:1], "person bob"))
         pieces = await self.everything()
         self.assertGreater(len([each for each in pieces if isinstance(each, HistoryRecord)]), 2)
         self.assertEqual(
@@ -201,7 +203,7 @@ class Merge(ArchiveTestCase):
         await self.paired(OTHER, "eve")
         await self.restore(records)
         shared = (await self.devices.read(SERIAL, self.now)).shared
-        self.assertEqual(shared.values["current_temperature"], 5)
+        self.assertEqual(shared.values, {"current_temperature": 5})
         self.assertEqual((await self.pairing.status(SERIAL)).user, "user_ann")
         self.assertEqual((await self.pairing.status(OTHER)).user, "eve")
         home = (await self.devices.read(SERIAL, self.now)).home

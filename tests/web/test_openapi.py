@@ -60,7 +60,7 @@ ENDPOINTS = (
     Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=Another),
     Endpoint("GET", "/open", lambda _call: {}, Need.OPEN, "Look", answer=list[Done]),
     Endpoint("GET", "/stream", act, Need.READ, "Follow", media="text/event-stream"),
-    Endpoint("GET", "/api/v1/of/<device_id>/<path:rest>", act, Need.READ, "Read", answer=Done, tag="v1"),
+    Endpoint("GET", "/api/v1/of/<device_id>/<user>", act, Need.READ, "Read", answer=Done, tag="v1"),
 )
 
 
@@ -85,7 +85,7 @@ class DescriptionTests(SynchronousTestCase):
                 ("put", "/it"),
                 ("get", "/open"),
                 ("get", "/stream"),
-                ("get", "/api/v1/of/{device_id}/{rest}"),
+                ("get", "/api/v1/of/{device_id}/{user}"),
             },
         )
         identifiers = [each["operationId"] for path in self.paths.values() for each in path.values()]
@@ -130,7 +130,7 @@ class DescriptionTests(SynchronousTestCase):
         self.assertEqual((wait["in"], wait["name"], wait["required"]), ("query", "wait", True))
         self.assertEqual(wait["schema"]["maximum"], 30)
         self.assertEqual((fields["name"], fields["required"]), ("fields", False))
-        for each in self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["parameters"]:
+        for each in self.paths["/api/v1/of/{device_id}/{user}"]["get"]["parameters"]:
             self.assertEqual((each["in"], each["required"]), ("path", True))
 
     def test_answers(self):
@@ -159,7 +159,7 @@ class DescriptionTests(SynchronousTestCase):
 
         self.assertEqual(statuses("post", "/it"), "200 400 401 403 409 413 415 429 503")
         self.assertEqual(statuses("get", "/open"), "200 400 403")
-        self.assertEqual(statuses("get", "/api/v1/of/{device_id}/{rest}"), "200 400 401 403 404 429 503")
+        self.assertEqual(statuses("get", "/api/v1/of/{device_id}/{user}"), "200 400 401 403 404 429 503")
 
     def test_errors_of_each_tag(self):
         responses = self.document["components"]["responses"]
@@ -168,13 +168,13 @@ class DescriptionTests(SynchronousTestCase):
         )
         self.assertEqual(list(self.schema(responses["v1-400"])["properties"]), ["error", "retryAfter"])
         self.assertIn("X-RateLimit-Reset", responses["v1-429"]["headers"])
-        answer = self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["responses"]
+        answer = self.paths["/api/v1/of/{device_id}/{user}"]["get"]["responses"]
         self.assertEqual(answer["404"], {"$ref": "#/components/responses/v1-404"})
         self.assertIn("X-RateLimit-Limit", answer["200"]["headers"])
 
     def test_who_needs_a_key(self):
         self.assertEqual(self.paths["/it"]["post"]["security"], [{}, {"bearer": []}])
-        self.assertEqual(self.paths["/api/v1/of/{device_id}/{rest}"]["get"]["security"], [{"bearer": []}])
+        self.assertEqual(self.paths["/api/v1/of/{device_id}/{user}"]["get"]["security"], [{"bearer": []}])
         self.assertNotIn("security", self.paths["/open"]["get"])
 
     def test_words(self):

@@ -1,4 +1,4 @@
-"""What `/command` takes, as types: a union told apart by `command` (PROTOCOL.md c.2).
+"""What `/command` takes, as types: a union told apart by `command` (PROTOCOL.md c.2); and any schedule.
 
 For descriptions only, and imported by nobody else: a request is read as name and value and goes to
 `plan`, whose sentences clients know. A test holds the two against each other.
@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field
 from nled.domain.quantities import HIGHEST, LOWEST
 from nled.domain.schedule import DAYS, MOST_A_DAY, MOST_NAME
 from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, SETTINGS, Setting
+from nled.domain.shapes import Serial
 
 Celsius: TypeAlias = Annotated[float, Meta(ge=LOWEST, le=HIGHEST, description="°C")]
 Run: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_RUN, description="Seconds; 0 ends it.")]
@@ -59,6 +60,12 @@ class Schedule(Struct):
     schedule_mode: ScheduleMode | UnsetType = UNSET
     mode: Annotated[ScheduleMode, Meta(description="Another name of schedule_mode.")] | UnsetType = UNSET
     name: Annotated[str, Meta(max_length=MOST_NAME)] = "Current Schedule"
+
+
+class HostedSchedule(Struct):
+    """A schedule as the hosted API takes it."""
+
+    schedule: Schedule
 
 
 class LockValue(Struct, forbid_unknown_fields=True):
@@ -118,7 +125,7 @@ _SOME = Meta(extra_json_schema={"minProperties": 1})
 
 
 class _Command(Struct, tag_field="command"):
-    serial: str
+    serial: Serial
 
 
 class SetTemperature(_Command, tag="set_temperature"):
