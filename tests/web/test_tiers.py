@@ -64,6 +64,7 @@ class TierTestCase(TestCase):
             method,
             f"http://127.0.0.1:{port}{path}",
             data=None if body is None else json.dumps(body).encode(),
+            headers={} if body is None else {"Content-Type": "application/json"},
             auth=(user, password),
         )
         self.assertIsNone(answer.headers.getRawHeaders("WWW-Authenticate"))
