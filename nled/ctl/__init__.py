@@ -6,6 +6,7 @@ It talks HTTP to the daemon, through a unix socket by default, and imports Twist
 import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 from typing import NoReturn
 
 import click
@@ -78,6 +79,11 @@ for each in (
     completion,
 ):
     nledctl.add_command(each)
+
+# Said of one key, it comes to the tongue without the s.
+_key = copy(keys)
+_key.hidden = True
+nledctl.add_command(_key, "key")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

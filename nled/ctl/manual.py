@@ -65,6 +65,8 @@ def manual() -> str:
 
 def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Context, click.Command]]:
     for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
         below = click.Context(command, info_name=name, parent=context)
         yield below, command
         if isinstance(command, click.Group):

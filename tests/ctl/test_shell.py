@@ -22,6 +22,8 @@ COMMAND = [sys.executable, "-c", "from nled.ctl import main; main()"]
 def commands(group, path=("nledctl",)):
     """Every command with its path."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         yield (*path, name), command
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
