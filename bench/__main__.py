@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import endpoints, polls, report, simulated
+from bench import endpoints, listing, polls, report, simulated, streams
 from bench.endpoints import ENDPOINTS, StoreTrip
 from bench.load import BenchError, raise_file_limit
 from bench.report import Report
 from bench.servers import Daemon, pin, store_round_trip
 
 NAMES = [each.name for each in ENDPOINTS]
+OTHERS = ("store", "devices", "events", "polls", "simulated")
 
 
 @dataclass
@@ -27,9 +28,35 @@ class Effort:
     seconds: float
     polls: int
     push_seconds: float
+    devices: int
+    streams_seconds: float
     simulated: int
     simulated_seconds: float
     commands_per_second: int = 100
+    listeners: int = 100
+    changes_per_second: int = 40
+
+
+WHOLE = Effort(
+    rounds=10,
+    seconds=0.4,
+    polls=5000,
+    push_seconds=10,
+    devices=1000,
+    streams_seconds=10,
+    simulated=1000,
+    simulated_seconds=30,
+)
+QUICK = Effort(
+    rounds=1,
+    seconds=0.1,
+    polls=500,
+    push_seconds=1,
+    devices=200,
+    streams_seconds=1,
+    simulated=50,
+    simulated_seconds=5,
+)
 
 
 def main() -> None:
@@ -50,9 +77,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*NAMES, "store", "polls", "simulated"],
+        choices=[*NAMES, *OTHERS],
         metavar="NAME",
-        help=f"measure only this, may be repeated: {', '.join(NAMES)}, store, polls or simulated",
+        help=f"measure only this, may be repeated: {', '.join((*NAMES, *OTHERS))}",
     )
     parser.add_argument("--polls", type=int, metavar="N", help="held polls [5000]")
     parser.add_argument("--store-core", type=int, metavar="CORE", help="core of the store [that of the load]")
@@ -64,7 +91,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    effort = Effort(1, 0.1, 500, 1, 50, 5) if options.quick else Effort(10, 0.4, 5000, 10, 1000, 30)
+    effort = QUICK if options.quick else WHOLE
     effort.polls = options.polls or effort.polls
     raise_file_limit(effort.polls + 200)
     cores = sorted(os.sched_getaffinity(0))
@@ -90,7 +117,7 @@ def _run(options: argparse.Namespace) -> None:
 def _measure(result: Report, effort: Effort, wanted: Callable[[str], bool]) -> None:
     chosen = [each for each in ENDPOINTS if wanted(each.name)]
     if chosen or wanted("store"):
-        with Daemon(result.core, result.store_core) as daemon:
+        with Daemon(result.core, result.store_core, settings=endpoints.SETTINGS) as daemon:
             rounds = [effort.seconds] * (effort.rounds + 1)
             devices = endpoints.prepare(daemon, endpoints.AT_ONCE)
             for endpoint in chosen:
@@ -101,6 +128,20 @@ def _measure(result: Report, effort: Effort, wanted: Callable[[str], bool]) -> N
                 _say("store ...")
                 measured = store_round_trip(daemon, result.core, effort.seconds)
                 result.store = StoreTrip(**json.loads(measured))
+    if wanted("devices"):
+        _say(f"{effort.devices} devices ...")
+        result.listing = listing.measure(
+            result.core, result.store_core, effort.devices // 10, effort.devices, 2 * effort.rounds
+        )
+    if wanted("events"):
+        _say(f"{effort.listeners} event streams ...")
+        result.streams = streams.measure(
+            result.core,
+            result.store_core,
+            effort.listeners,
+            effort.changes_per_second,
+            effort.streams_seconds,
+        )
     if wanted("polls"):
         _say(f"{effort.polls} polls ...")
         result.held = polls.measure(

@@ -16,14 +16,17 @@ from nled.simulator.facts import Identity
 
 # Enough that the daemon has work while the store has, which answers in batches.
 AT_ONCE = 96
+# A key has no more than 100 requests a minute otherwise.
+SETTINGS = "api: {rate_limit: 0}\n"
 
 
 @dataclass
 class Device:
-    """A thermostat, and where its buckets stand."""
+    """A thermostat, where its buckets stand, and an API key that may see it."""
 
     identity: Identity
     stamps: Stamps
+    key: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Endpoint:
     Attributes:
         requests: what one device sends, over and over.
         held: the answer is held, so every request takes a connection of its own.
+        control: it is the people's, on the control port.
     """
 
     name: str
@@ -45,12 +49,14 @@ class Endpoint:
 ENDPOINTS = (
     Endpoint("entry", 0.65, lambda d: [requests.entry(d.identity)]),
     Endpoint("passphrase", 0.4, lambda d: [requests.get(d.identity, "/nest/passphrase")]),
-    Endpoint("status", 0.4, lambda d: [requests.get(d.identity, "/nest/passphrase/status")]),
+    Endpoint("passphrase-status", 0.4, lambda d: [requests.get(d.identity, "/nest/passphrase/status")]),
     Endpoint("put", 0.3, lambda d: [requests.put_four(d.identity, n) for n in range(2)]),
     Endpoint("subscribe", 0.3, lambda d: [requests.subscribe(d.identity, d.stamps)], held=True),
     Endpoint("subscribe-once", None, lambda d: [requests.subscribe(d.identity, d.stamps, chunked=False)]),
     Endpoint("ping", None, lambda d: [requests.get(d.identity, "/nest/ping")]),
-    Endpoint("command", None, lambda d: [requests.command(d.identity, n) for n in range(2)], control=True),
+    Endpoint("command", 0.3, lambda d: [requests.command(d.identity, n) for n in range(2)], control=True),
+    Endpoint("status", 0.3, lambda d: [requests.status(d.identity)], control=True),
+    Endpoint("v1-status", None, lambda d: [requests.hosted_status(d.identity, d.key)], control=True),
 )
 
 
@@ -93,8 +99,10 @@ def prepare(daemon: Daemon, count: int) -> list[Device]:
     """Let thermostats boot: they report everything and get a code to show."""
     devices = requests.identities(count)
     receipts = exchange(daemon.port, [requests.put_all(each) for each in devices])
+    key = requests.key_of(exchange(daemon.socket, [requests.new_key()])[0])
     return [
-        Device(each, requests.stamps_of(receipt)) for each, receipt in zip(devices, receipts, strict=True)
+        Device(each, requests.stamps_of(receipt), key)
+        for each, receipt in zip(devices, receipts, strict=True)
     ]
 
 
@@ -135,7 +143,7 @@ def _median(samples: Sequence[Sample]) -> Sample:
 def profile(endpoint: Endpoint, core: int, store_core: int, folder: Path, seconds: float) -> None:
     """Print where the daemon spends its time on an endpoint."""
     file = folder / "profile"
-    with Daemon(core, store_core, profile=file) as daemon:
+    with Daemon(core, store_core, settings=SETTINGS, profile=file) as daemon:
         devices = prepare(daemon, AT_ONCE)
         port = daemon.control if endpoint.control else daemon.port
         run = drive(port, [cycle(endpoint.requests(each)) for each in devices], seconds, held=endpoint.held)

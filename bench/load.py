@@ -6,6 +6,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
 HERE = "127.0.0.1"
 _LENGTH = b"Content-Length: "
@@ -56,11 +58,11 @@ class Loop:
 class Client:
     """A connection that asks one thing at a time."""
 
-    def __init__(self, loop: Loop, port: int) -> None:
+    def __init__(self, loop: Loop, where: int | Path) -> None:
+        """Connect to a port, or to a unix socket."""
         self._loop = loop
-        self._sock = socket.create_connection((HERE, port), timeout=10)
+        self._sock = connect(where)
         self._sock.settimeout(0)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._data = b""
         self._answered: Callable[[bytes], None] | None = None
         self._whole: Callable[[bytes], bool] = is_whole
@@ -87,6 +89,39 @@ class Client:
                 raise BenchError(f"The server answered {self._data[:400]!r}.")
             assert self._answered is not None
             self._answered(self._data)
+
+
+class Pinger:
+    """Asks for the same over and over.
+
+    Attributes:
+        times: how long each answer took, in seconds.
+    """
+
+    def __init__(self, loop: Loop, port: int, request: bytes) -> None:
+        self.times: list[float] = []
+        self._client = Client(loop, port)
+        self._request = request
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked = time.perf_counter()
+        self._client.ask(self._request, self._answered)
+
+    def _answered(self, _answer: bytes) -> None:
+        self.times.append(time.perf_counter() - self._asked)
+        self._ask()
+
+
+def connect(where: int | Path) -> socket.socket:
+    """Connect to a port here, or to a unix socket."""
+    if isinstance(where, int):
+        sock = socket.create_connection((HERE, where), timeout=10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(where))
+    return sock
 
 
 def send_all(sock: socket.socket, request: bytes) -> None:
@@ -130,14 +165,19 @@ class Run:
 
 
 def drive(
-    port: int, streams: Sequence[Iterator[bytes]], seconds: float, *, held: bool = False, keep: bool = False
+    where: int | Path,
+    streams: Sequence[Iterator[bytes]],
+    seconds: float,
+    *,
+    held: bool = False,
+    keep: bool = False,
 ) -> Run:
     """Send the requests of each stream one after the other, all streams at once.
 
     Ends with the streams, or after so many seconds; what was asked by then is waited for.
 
     Args:
-        port: where.
+        where: a port, or a unix socket.
         streams: endless, or not.
         seconds: how long.
         held: open a connection for each request, and close it when the head of the answer has come.
@@ -147,7 +187,7 @@ def drive(
     answers: list[list[bytes]] = [[] for _ in streams]
     count = 0
     open_streams = len(streams)
-    clients = [Client(loop, port) for _ in streams]
+    clients = [Client(loop, where) for _ in streams]
     cpu, start = time.process_time(), time.perf_counter()
     end = start + seconds
 
@@ -158,7 +198,7 @@ def drive(
             answers[index].append(answer)
         if held:
             clients[index].close()
-            clients[index] = Client(loop, port)
+            clients[index] = Client(loop, where)
         step(index)
 
     def step(index: int) -> None:
@@ -182,11 +222,34 @@ def drive(
         loop.end()
 
 
-def exchange(port: int, requests: Sequence[bytes], connections: int = 32) -> list[bytes]:
+def exchange(where: int | Path, requests: Sequence[bytes], connections: int = 32) -> list[bytes]:
     """Send requests over a few connections; returns the answers, in the order of the requests."""
     streams = [iter(requests[start::connections]) for start in range(min(connections, len(requests)))]
-    answers = drive(port, streams, 600, keep=True).answers
+    answers = drive(where, streams, 600, keep=True).answers
     return [answers[index % connections][index // connections] for index in range(len(requests))]
+
+
+def round_trip(port: int, request: bytes, count: int, pause: float = 0) -> float:
+    """Ask the same so many times, one after the other; returns the median in microseconds."""
+    loop = Loop()
+    client = Client(loop, port)
+    times: list[float] = []
+    start = 0.0
+
+    def answered(_answer: bytes) -> None:
+        times.append(time.perf_counter() - start)
+
+    try:
+        while len(times) < count:
+            start = time.perf_counter()
+            client.ask(request, answered)
+            asked = len(times)
+            while len(times) == asked:
+                loop.turn(1)
+            time.sleep(pause)
+    finally:
+        loop.end()
+    return 1e6 * median(times)
 
 
 def raise_file_limit(needed: int) -> None:

@@ -4,12 +4,12 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import quantiles
 
 from bench import requests
 from bench.endpoints import Device, prepare
 from bench.fleet import AT_ONCE, Fleet
-from bench.load import BenchError, Client, Loop, drive, exchange
+from bench.load import BenchError, Client, Pinger, drive, exchange, round_trip
 from bench.servers import Daemon, Floor
 
 # How long a push may take before it counts as lost.
@@ -63,7 +63,8 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
     with Daemon(core, store_core) as daemon:
         time.sleep(1)
         idle = daemon.rss()
-    with Daemon(core, store_core, devices=count + 100) as daemon:
+    settings = f"limits: {{devices: {count + 100}}}\nlog: {{level: warn}}\n"
+    with Daemon(core, store_core, settings=settings) as daemon:
         devices = prepare(daemon, count)
         time.sleep(1)
         before = daemon.rss()
@@ -83,8 +84,8 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
     with Floor(len(answer.partition(b"\r\n\r\n")[2]), core) as floor:
         ask = requests.command(devices[0].identity, 0)
         count_trips = int(commands_per_second * seconds / 2)
-        trip = _trip(floor.port, ask, count_trips, 0)
-        paced_trip = _trip(floor.port, ask, count_trips, 1 / commands_per_second)
+        trip = round_trip(floor.port, ask, count_trips)
+        paced_trip = round_trip(floor.port, ask, count_trips, 1 / commands_per_second)
     return Held(
         count,
         idle,
@@ -115,28 +116,6 @@ def _floor(core: int, devices: Sequence[Device]) -> tuple[float, float]:
             return (floor.rss() - before) / len(devices), opening
         finally:
             fleet.loop.end()
-
-
-def _trip(port: int, request: bytes, count: int, pause: float) -> float:
-    loop = Loop()
-    client = Client(loop, port)
-    times: list[float] = []
-    start = 0.0
-
-    def answered(_answer: bytes) -> None:
-        times.append(time.perf_counter() - start)
-
-    try:
-        while len(times) < count:
-            start = time.perf_counter()
-            client.ask(request, answered)
-            asked = len(times)
-            while len(times) == asked:
-                loop.turn(1)
-            time.sleep(pause)
-    finally:
-        loop.end()
-    return 1e6 * median(times)
 
 
 def _push(fleet: Fleet, control: int, rate: int, seconds: float) -> Push:
@@ -176,22 +155,9 @@ def _push(fleet: Fleet, control: int, rate: int, seconds: float) -> Push:
 
 
 def _storm(fleet: Fleet) -> tuple[float, list[float]]:
-    pings: list[float] = []
-    pinger = Client(fleet.loop, fleet.port)
-    ask = requests.get(fleet.polls[0].device.identity, "/nest/ping")
-    asked = 0.0
-
-    def ping(_answer: bytes = b"") -> None:
-        nonlocal asked
-        now = time.perf_counter()
-        if asked:
-            pings.append(now - asked)
-        asked = now
-        pinger.ask(ask, ping)
-
-    ping()
+    pinger = Pinger(fleet.loop, fleet.port, requests.get(fleet.polls[0].device.identity, "/nest/ping"))
     start = time.perf_counter()
     for poll in fleet.polls:
         poll.close()
     fleet.fill(len(fleet.polls))
-    return time.perf_counter() - start, pings
+    return time.perf_counter() - start, pinger.times

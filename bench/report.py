@@ -9,11 +9,14 @@ from pathlib import Path
 import nled
 import twisted
 from bench.endpoints import Rate, StoreTrip
+from bench.listing import Listing
 from bench.polls import Held
 from bench.simulated import Simulated
+from bench.streams import Streams
 
 KB, MB = 1000, 1_000_000
 MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KB, 60 * MB, 4.0
+MOST_TIMES_FEW = 10.0
 # Beyond this share of its core the load may be what is measured.
 _BUSY = 0.9
 
@@ -32,6 +35,8 @@ class Report:
     load_average: float
     rates: list[Rate]
     store: StoreTrip | None = None
+    listing: Listing | None = None
+    streams: Streams | None = None
     held: Held | None = None
     simulated: Simulated | None = None
 
@@ -39,7 +44,16 @@ class Report:
 def text(report: Report) -> str:
     """Write a report as Markdown."""
     return "\n".join(
-        (*_about(report), *_rates(report), *_store(report), *_held(report), *_simulated(report), "")
+        (
+            *_about(report),
+            *_rates(report),
+            *_store(report),
+            *_listing(report),
+            *_streams(report),
+            *_held(report),
+            *_simulated(report),
+            "",
+        )
     )
 
 
@@ -109,6 +123,35 @@ def _store(report: Report) -> Iterator[str]:
         f"Store, bare round trip of a tiny script by nled's client: {store.alone_us:.0f} µs, paced "
         f"{store.paced_us:.0f} µs; {store.at_once_us:.0f} µs per script with {store.at_once} at once."
     )
+
+
+def _listing(report: Report) -> Iterator[str]:
+    listing = report.listing
+    if listing is None:
+        return
+    times = listing.many_us / listing.few_us
+    yield ""
+    yield (
+        f"The list of {listing.many:,} devices: {listing.many_us / 1000:.1f} ms, {times:.1f} times that of "
+        f"{listing.few:,} ({listing.few_us / 1000:.1f} ms); at most {MOST_TIMES_FEW:g}: "
+        f"{_verdict(times <= MOST_TIMES_FEW)}. Slowest ping meanwhile: {listing.longest * 1000:.0f} ms "
+        f"(of {listing.pings})."
+    )
+
+
+def _streams(report: Report) -> Iterator[str]:
+    streams = report.streams
+    if streams is None:
+        return
+    yield ""
+    yield (
+        f"{streams.changes:,} changes, {streams.rate:g}/s, until all {streams.listeners} event streams "
+        f"had each: p50 {streams.p50 / 1000:.1f} ms, p99 {streams.p99 / 1000:.1f} ms, worst "
+        f"{streams.worst / 1000:.1f} ms; CPU of a change {streams.cpu / 1000:.1f} ms; lost {streams.lost} of "
+        f"{streams.changes * streams.listeners:,}: {_verdict(streams.lost == 0)}."
+    )
+    if streams.load_busy > _BUSY:
+        yield f"\nThe load took {streams.load_busy:.0%} of its core and may have delayed the events."
 
 
 def _held(report: Report) -> Iterator[str]:

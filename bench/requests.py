@@ -7,10 +7,12 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
+from bench.load import HERE, BenchError
 from nled.simulator.facts import Identity, boot
 
 KINDS = ("shared", "device", "schedule")
 _RECEIPT = re.compile(rb'"object_revision":(\d+),"object_timestamp":(\d+),"object_key":"(\w+)\.')
+_KEY = re.compile(rb"nle_[0-9a-f]{64}")
 
 Stamps = dict[str, tuple[int, int]]
 """Revision and timestamp by kind of bucket."""
@@ -66,9 +68,40 @@ def subscribe(identity: Identity, stamps: Mapping[str, tuple[int, int]], *, chun
 def command(identity: Identity, number: int) -> bytes:
     """Set a temperature: another one for the next `number`, and none that `put_all` reports."""
     value = {"serial": identity.serial, "command": "set_temperature", "value": 20.5 + 0.5 * (number % 20)}
-    body = json.dumps(value).encode()
-    head = f"POST /command HTTP/1.1\r\nHost: nled\r\n{_content('application/json', body)}\r\n"
-    return head.encode() + body
+    return _people("POST /command", value)
+
+
+def status(identity: Identity) -> bytes:
+    """See one thermostat."""
+    return _people(f"GET /status?serial={identity.serial}")
+
+
+def hosted_status(identity: Identity, key: str) -> bytes:
+    """See one thermostat as the hosted service shows it."""
+    return _people(f"GET /api/v1/thermostat/{identity.serial}/status", key=key)
+
+
+def devices() -> bytes:
+    """See all thermostats."""
+    return _people("GET /api/devices")
+
+
+def events() -> bytes:
+    """Follow what happens to thermostats."""
+    return _people("GET /api/events")
+
+
+def new_key() -> bytes:
+    """Make an API key that may read."""
+    return _people("POST /api/keys", {"name": "bench", "scopes": ["read"]})
+
+
+def key_of(answer: bytes) -> str:
+    """Read the API key out of the answer to `new_key`."""
+    found = _KEY.search(answer)
+    if found is None:
+        raise BenchError(f"No API key was made: {answer!r}.")
+    return found[0].decode()
 
 
 def stamps_of(answer: bytes) -> Stamps:
@@ -90,6 +123,17 @@ def _request(line: str, identity: Identity, body: bytes = b"", content_type: str
     head = f"{line} HTTP/1.1\r\nHost: nled:8000\r\n{identity.headers()}"
     if content_type:
         head += _content(content_type, body)
+    return head.encode() + b"\r\n" + body
+
+
+def _people(line: str, content: object = None, key: str = "") -> bytes:
+    head = f"{line} HTTP/1.1\r\nHost: {HERE}\r\n"
+    if key:
+        head += f"Authorization: Bearer {key}\r\n"
+    body = b""
+    if content is not None:
+        body = json.dumps(content).encode()
+        head += _content("application/json", body)
     return head.encode() + b"\r\n" + body
 
 

@@ -107,18 +107,20 @@ class Daemon(Server):
 
     Attributes:
         control: the control port.
-        socket: of its private store.
+        socket: of who administers it, which needs no key.
+        store_socket: of its private store.
         store: process id of its private store.
     """
 
     def __init__(
-        self, core: int, store_core: int, *, devices: int | None = None, profile: Path | None = None
+        self, core: int, store_core: int, *, settings: str = "", profile: Path | None = None
     ) -> None:
-        """Start it: with a file of settings for so many devices, or without one as `make run` does."""
+        """Start it: with settings (YAML), or without any file of them as `make run` does."""
         self.control = free_port()
         self._store_core = store_core
         self._state = Path(tempfile.mkdtemp(prefix="nled-bench-"))
-        self.socket = self._state / "store" / "store.sock"
+        self.socket = self._state / "control.sock"
+        self.store_socket = self._state / "store" / "store.sock"
         self.store = 0
         port = free_port()
         environment = _environment() | {
@@ -131,9 +133,9 @@ class Daemon(Server):
         if profile is not None:
             twistd += ["--profile", str(profile), "--profiler", "cprofile", "--savestats"]
         arguments = [*twistd, "nled"]
-        if devices is not None:
+        if settings:
             config = self._state / "nled.yaml"
-            config.write_text(f"limits: {{devices: {devices}}}\nlog: {{level: warn}}\n")
+            config.write_text(settings)
             arguments += ["--config", str(config)]
         super().__init__(arguments, port, core, environment)
 
@@ -141,7 +143,7 @@ class Daemon(Server):
         """Wait until it listens; then its store is there, and moves to the store's core."""
         super().wait_ready()
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        if len(children) != 1 or not self.socket.exists():
+        if len(children) != 1 or not self.store_socket.exists():
             raise BenchError(f"The daemon has no private store: {self.said()}")
         self.store = int(children[0])
         pin(self.store, self._store_core)
@@ -166,7 +168,7 @@ def cpu_of(pid: int) -> float:
 
 def store_round_trip(daemon: Daemon, core: int, seconds: float) -> str:
     """Run bench.store on the daemon's core against its store; returns what it prints."""
-    arguments = [sys.executable, "-m", "bench.store", str(daemon.socket), str(seconds)]
+    arguments = [sys.executable, "-m", "bench.store", str(daemon.store_socket), str(seconds)]
     with subprocess.Popen(arguments, cwd=_ROOT, env=_environment(), stdout=subprocess.PIPE) as process:
         pin(process.pid, core)
         try:

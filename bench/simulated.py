@@ -25,7 +25,8 @@ class Simulated:
 
 def measure(core: int, load_core: int, store_core: int, count: int, seconds: float) -> Simulated:
     """Run `nledctl simulate` against a daemon of its own."""
-    with Daemon(core, store_core, devices=count + 100) as daemon:
+    settings = f"limits: {{devices: {count + 100}}}\nlog: {{level: warn}}\n"
+    with Daemon(core, store_core, settings=settings) as daemon:
         command = [sys.executable, "-c", "from nled.ctl import main; main()", "simulate"]
         url = f"http://{HERE}:{daemon.port}"
         options = ["--url", url, "--count", str(count), "--seconds", str(seconds)]

@@ -165,7 +165,7 @@ class ValueTests(ConfigCase):
             ("api.rate_limit", 0, 1_000_000),
             ("api.failures_per_minute", 1, 1000),
             ("history.days", 1, 3650),
-            ("history.points", 100, 1_000_000),
+            ("history.points", 100, 100_000),
             ("limits.devices", 1, 1_000_000),
             ("limits.connections", 10, 1_000_000),
         ):

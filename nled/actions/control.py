@@ -1,8 +1,10 @@
 """What people and programs do to a thermostat; every API comes in here."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
+from twisted.internet.defer import DeferredLock, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -14,10 +16,15 @@ from nled.domain.commands import WANTED, Change
 from nled.domain.device import Delivery, Device, Moment, slowest
 from nled.domain.errors import Conflict, NotKnown
 from nled.domain.wire import Receipt
+from nled.store.client import StoreUnavailable
 from nled.store.devices import Devices, Write, Written
 
 # Somebody else writing the same bucket between our read and our write is rare; five times is a fault.
 _TRIES = 5
+# Seconds that a command waits for those before it.
+_TURN = 5.0
+# Of a write that has come so far there is no more to wait for.
+_FINAL = ("acknowledged", "expired")
 _log = Logger()
 
 # Makes of a device as it stands, at a moment, what is to be written; the main bucket first.
@@ -51,6 +58,8 @@ class Control:
     feed: Feed
     clock: IReactorTime
     offset: Callable[[], int]
+    # Of devices for which several commands came at once.
+    _turns: dict[str, DeferredLock] = field(factory=dict)
 
     async def command(self, who: Principal, serial: str, name: str, rule: Plan, wait: float = 0.0) -> Done:
         """Carry out a command; it is stored when this returns, and sent when it can be.
@@ -60,7 +69,7 @@ class Control:
             serial: upper-case.
             name: what the log calls the command.
             rule: gives what to write.
-            wait: seconds, how long to wait until the device has acknowledged it.
+            wait: seconds, how long to wait until the device has acknowledged it, or never will.
 
         Raises:
             BadRequest, Conflict: by the rule; nothing was written.
@@ -75,11 +84,13 @@ class Control:
             done = await self._carry_out(who, serial, name, rule)
             end = self.clock.seconds() + wait
             heard = True
-            while heard and done.delivery != "acknowledged":
+            while heard and done.delivery not in _FINAL:
                 heard = await listener.next(max(0, end - self.clock.seconds())) is not None
-                # Asked once more in any case: of a bucket with more under way no notice tells of a part.
-                delivery = await self.devices.delivery(serial, done.written, self._now())
-                done = evolve(done, delivery=delivery)
+                # Written it is, also if the store cannot tell how far it has come.
+                with suppress(StoreUnavailable):
+                    # Asked once more in any case: of a bucket with more under way no notice tells of a part.
+                    delivery = await self.devices.delivery(serial, done.written, self._now())
+                    done = evolve(done, delivery=delivery)
             return done
         finally:
             listener.close()
@@ -88,27 +99,45 @@ class Control:
         return int(self.clock.seconds() * 1000)
 
     async def _carry_out(self, who: Principal, serial: str, name: str, rule: Plan) -> Done:
-        for _ in range(_TRIES):
-            now = self._now()
-            device = await self.devices.read(serial, now, WANTED)
-            if device is None:
-                raise NotKnown("Device not found")
-            permit(who, Need.WRITE, device)
-            changes = tuple(rule(device, Moment(now, self.offset())))
-            written = await self.devices.write(serial, [_write(device, each) for each in changes], now)
-            if written is not None:
-                done = Done(changes, written, slowest([each.delivery for each in written]))
-                _log.info(
-                    "{serial}: {name} by {who}, {delivery} as revision {revision} of {key}.",
-                    serial=serial,
-                    name=name,
-                    who=who.name,
-                    delivery=done.delivery,
-                    revision=done.receipt.revision,
-                    key=done.receipt.key,
-                )
-                return done
-        raise Conflict(f"{serial} kept changing while {name} was tried {_TRIES} times; try again.")
+        done = await self._try(who, serial, name, rule)
+        if done is not None:
+            return done
+        # Somebody was quicker. Of many at once only one would be the quickest each time: one after the other.
+        turn = self._turns.setdefault(serial, DeferredLock())
+        with suppress(TimeoutError):
+            await turn.acquire().addTimeout(_TURN, self.clock)
+            try:
+                for _ in range(_TRIES):
+                    if (done := await self._try(who, serial, name, rule)) is not None:
+                        return done
+            finally:
+                turn.release()
+                if not turn.locked:
+                    self._turns.pop(serial, None)
+        raise Conflict(f"{serial} kept changing while {name} was tried; try again.")
+
+    async def _try(self, who: Principal, serial: str, name: str, rule: Plan) -> Done | None:
+        """Read, decide and write; None if what was read had changed by then."""
+        now = self._now()
+        device = await self.devices.read(serial, now, WANTED)
+        if device is None:
+            raise NotKnown("Device not found")
+        permit(who, Need.WRITE, device)
+        changes = tuple(rule(device, Moment(now, self.offset())))
+        written = await self.devices.write(serial, [_write(device, each) for each in changes], now)
+        if written is None:
+            return None
+        done = Done(changes, written, slowest([each.delivery for each in written]))
+        _log.info(
+            "{serial}: {name} by {who}, {delivery} as revision {revision} of {key}.",
+            serial=serial,
+            name=name,
+            who=who.name,
+            delivery=done.delivery,
+            revision=done.receipt.revision,
+            key=done.receipt.key,
+        )
+        return done
 
 
 def _write(device: Device, change: Change) -> Write:

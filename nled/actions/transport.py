@@ -157,7 +157,9 @@ def _explain(serial: str, written: Written) -> None:
     key = written.receipt.key
     if written.outcome == "full":
         _log.warn(
-            "{serial}: {key} not stored, limits.device_bytes or buckets reached.", serial=serial, key=key
+            "{serial}: {key} not stored, limits.device_bytes or buckets_per_device reached.",
+            serial=serial,
+            key=key,
         )
     elif written.outcome == "refused":
         _log.debug("{serial} may not write {key}: it is the server's.", serial=serial, key=key)

@@ -125,7 +125,7 @@ class History(Section, frozen=True, kw_only=True):
     """What is kept of the past of each thermostat."""
 
     days: Annotated[int, _range(1, 3650, "days")] = 30
-    points: Annotated[int, _range(100, 1_000_000, "changes of one thermostat")] = 20_000
+    points: Annotated[int, _range(100, 100_000, "changes of one thermostat")] = 20_000
 
 
 class Home(Section, frozen=True, kw_only=True):

@@ -17,8 +17,9 @@ _PRINTABLE: Final = r"[^\p{C}\p{Z}]"
 _OF_SERIAL: Final = "[^A-Za-z0-9]*([A-Za-z0-9][^A-Za-z0-9]*){10,32}"
 
 
-def _shape(description: str, pattern: str, **more: Any) -> Meta:
-    return Meta(description=description, extra_json_schema={"pattern": f"^{pattern}$", **more})
+def _shape(description: str, pattern: str, *, examples: list[str] | None = None, **more: Any) -> Meta:
+    schema = {"pattern": f"^{pattern}$", **more}
+    return Meta(description=description, extra_json_schema=schema, examples=examples)
 
 
 Serial: TypeAlias = Annotated[
@@ -29,11 +30,19 @@ Serial: TypeAlias = Annotated[
         examples=[_EXAMPLE],
     ),
 ]
+PathSerial: TypeAlias = Annotated[
+    str,
+    _shape(
+        "A thermostat's serial: 10 to 32 letters and digits, in any case, with or without hyphens.",
+        "[_-]*([A-Za-z0-9][_-]*){10,32}",
+        examples=[_EXAMPLE],
+    ),
+]
 DeviceId: TypeAlias = Annotated[
     str,
     _shape(
         "The `id` of a thermostat, as `GET /api/v1/devices` lists it, or its serial.",
-        f"(dev_[a-z2-7]{{16,52}}|{_OF_SERIAL})",
+        "(dev_[a-z2-7]{16,52}|[A-Za-z0-9]{10,32})",
         examples=[_EXAMPLE],
     ),
 ]
@@ -100,12 +109,16 @@ SeriesNames: TypeAlias = Annotated[
     ),
 ]
 PageMark: TypeAlias = Annotated[
-    str, _shape("The `next` of the page before.", "((person|key|unit|device)( .*)?)?")
+    str,
+    _shape(
+        "The `next` of the page before.",
+        r"((person|key|unit)( [\s\S]*)?|device( [^ ]*( (-?|[0-9]{1,15}-[0-9]{1,15}))?)?)?",
+    ),
 ]
 
 # The variables of paths, by the names that the endpoints give them.
 VARIABLES: Final[dict[str, Any]] = {
-    "serial": Serial,
+    "serial": PathSerial,
     "device_id": DeviceId,
     "user": UserId,
     "identifier": Identifier,

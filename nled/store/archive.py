@@ -1,5 +1,6 @@
 """Everything in the store as records, page by page, and back (docs/store.md)."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ from nled.store.scripts import Scripts, load, refuse_when_full
 # A page holds at least one record, and no more once it has so many bytes.
 _PAGE_BYTES = 1024 * 1024
 _POINTS = 500
+# How far the history of a device was told: not begun, or the id of a point.
+_PLACE = re.compile("-?|[0-9]{1,15}-[0-9]{1,15}")
+_NO_PLACE = "after must be the `next` of the page before."
 
 
 class Archive:
@@ -75,7 +79,7 @@ class Archive:
     async def _from(self, after: str | None, now: int) -> AsyncIterator[tuple[str, Record]]:
         section, _, rest = (after or f"{_SECTIONS[0]} ").partition(" ")
         if section not in _SECTIONS:
-            raise BadRequest("after must be the `next` of the page before.")
+            raise BadRequest(_NO_PLACE)
         read: dict[str, Callable[[str, int], AsyncIterator[tuple[str, Record]]]] = {
             "person": self._people,
             "key": self._keys,
@@ -113,6 +117,8 @@ class Archive:
     async def _devices(self, after: str, now: int) -> AsyncIterator[tuple[str, Record]]:
         # Of a device with more history than fits, `after` also has the id of the last point.
         last, _, point = after.partition(" ")
+        if not _PLACE.fullmatch(point):
+            raise BadRequest(_NO_PLACE)
         known = [await self._client.command("ZRANGE", name, 0, -1) for name in (keys.DEVICES, keys.OWNED)]
         for serial in sorted({*known[0], *known[1]}):
             if serial < last:

@@ -42,7 +42,7 @@ class Written:
     """What became of one write, and where its bucket stands now.
 
     Attributes:
-        fields: those that were to be written.
+        fields: those that were to be written, companions left out.
         minted: the timestamp (ms) the fields were written with, 0 where the device has said the same.
     """
 
@@ -107,7 +107,9 @@ class Devices:
             case "unknown":
                 raise NotKnown("Device not found")
             case "full":
-                raise Full(f"{serial} has as much as it may (limits.buckets, limits.device_bytes).")
+                raise Full(
+                    f"{serial} has as much as it may (limits.buckets_per_device, limits.device_bytes)."
+                )
             case "conflict":
                 return None
         return tuple(_written(write, each) for write, each in zip(writes, reply[1:], strict=True))
@@ -171,7 +173,8 @@ def _write(write: Write) -> dict[str, object]:
 def _written(write: Write, reply: Sequence[Any]) -> Written:
     outcome, revision, timestamp, delivery, minted = reply
     receipt = Receipt(revision, timestamp, str(write.key))
-    return Written(outcome, receipt, delivery, tuple(write.values), minted)
+    fields = tuple(name for name in write.values if name not in COMPANIONS)
+    return Written(outcome, receipt, delivery, fields, minted)
 
 
 def _device(wanted: Wanted | None, reply: Sequence[Any]) -> Device:

@@ -11,12 +11,12 @@ nled:{SERIAL}:facts         hash   first, entry, bytes, model, ...   object_ttl 
 nled:{SERIAL}:buckets       set    the device's bucket keys          object_ttl after last contact
 nled:{SERIAL}:bucket:KEY    hash   a bucket; of a home's bucket only object_ttl after last contact
                                    how far this device has come
-nled:{SERIAL}:owner         hash   user, structure, at, code         for ever
+nled:{SERIAL}:owner         hash   user, structure, at, code, open   until given up
 nled:{SERIAL}:history       stream what changed when: JSON texts     history.days after the last
                                    by series                         point, and history.points
 nled:{SERIAL}:latest        hash   the last point of each series     as history
 nled:{SERIAL}:key           hash   code, expires                     entry_key_ttl, sliding
-nled:{SERIAL}:pin           string SHA-256 of the pinned password    for ever
+nled:{SERIAL}:pin           string SHA-256 of the pinned password    object_ttl, renewed by use
 nled:{SERIAL}:secret        string the password it came with last    object_ttl after last contact
 nled:{SERIAL}:previous      string the URL it looked for its server  until it is restored
                                    at before it was pointed to us
@@ -25,11 +25,11 @@ nled:lan                    hash   the same by address, of units     until they 
 nled:code:CODE              string serial of a live entry key        as the entry key
 nled:mac:MAC                string serial that came with this MAC    object_ttl, refreshed by entries
 nled:home:{USER}:bucket:KEY hash   the home's user and structure     for ever
-nled:{SERIAL}:shares        hash   what others may do, by user       until it is forgotten
-nled:{SERIAL}:invites       set    ids of invites to the device      until it is forgotten
+nled:{SERIAL}:shares        hash   what others may do, by user       until ended, or nobody owns it
+nled:{SERIAL}:invites       set    ids of invites to the device      as the shares
 nled:home:{USER}:devices    set    serials of the home               for ever
-nled:home:{USER}:shared     set    serials others share with USER    for ever
-nled:people                 hash   "created email" by user           for ever
+nled:home:{USER}:shared     set    serials others share with USER    as the shares
+nled:people                 hash   "created email" by user           until deleted
 nled:invite:ID              hash   an invite: hash, serial, ...      7 days after its end
 nled:api-keys               set    ids of API keys                   for ever
 nled:api-key:ID             hash   an API key: hash, name, ...       until it is revoked

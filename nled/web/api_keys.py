@@ -19,7 +19,7 @@ class NewKey(Struct, rename={"user": "userId"}):
     scopes: Annotated[list[Scope], Meta(extra_json_schema={"minItems": 1})]
     user: UserId | None = None
     devices: Annotated[list[Serial], Meta(max_length=MOST_KEY_DEVICES)] | None = None
-    days: Annotated[int, Meta(ge=1, le=MOST_KEY_DAYS)] | None = None
+    days: Annotated[float, Meta(ge=1, le=MOST_KEY_DAYS, multiple_of=1)] | None = None
 
 
 class Key(Struct, rename={"user": "userId", "last_used": "lastUsed"}):
@@ -98,7 +98,7 @@ class KeyRoutes:
             wanted.scopes,
             user=wanted.user,
             devices=wanted.devices,
-            days=wanted.days,
+            days=None if wanted.days is None else int(wanted.days),
         )
         return MadeKey(*_fields(key), key=token.secret)
 

@@ -57,8 +57,8 @@ class Clients:
         if isinstance(peer, UNIXAddress):
             if forwarded:
                 raise Denied(
-                    "control.socket gives full access, so it takes nothing that a proxy forwards; let the proxy "
-                    "connect to control.port, and name it in control.trusted_proxies."
+                    "control.socket gives full access, so it takes nothing that a proxy forwards; let the "
+                    "proxy connect to control.port, and name it in control.trusted_proxies."
                 )
             return _LOCAL
         host: str = getattr(peer, "host", "")

@@ -28,6 +28,7 @@ _FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(
 _BOUNDS: Final = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 _OTHERS: Final = {
     "Expected `str` matching regex": "does not have the form that is needed here.",
+    "Expected `float` that's a multiple of 1.0": "must be a whole number.",
     "Number out of range": "is a number out of range.",
 }
 

@@ -20,7 +20,7 @@ _READ_AS: Final[Mapping[Any, Any]] = {
     control.Command: requests.Command,
     hosted.Schedule: requests.HostedSchedule,
 }
-_VARIABLE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
+_VARIABLE: Final = re.compile(r"<(\w+)>")
 _JSON: Final = "application/json"
 _WHY: Final = {
     400: "Something in the request is wrong; the sentence names it.",

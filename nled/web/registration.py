@@ -112,7 +112,7 @@ class RegistrationRoutes:
     async def unregister(self, call: Call, serial: str) -> Outcome:
         """Let a device belong to nobody; its settings stay, and it shows a code again."""
         folded = sanitize(serial)
-        if folded is None or not serial.replace("-", "").replace("_", "").isalnum():
+        if folded is None or not (serial.isascii() and serial.replace("-", "").replace("_", "").isalnum()):
             raise BadRequest("Invalid device serial format")
         if not await self.thermostats.unpair(call.principal, folded, parse_user(call.query.userId)):
             return _failed(f"Device {folded} not found")

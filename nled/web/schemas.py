@@ -40,7 +40,7 @@ class Schemas:
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
-    """Take apart what msgspec cannot: what is only ever written may be one Struct or another without a tag."""
+    """Take apart what msgspec cannot: what is only ever written may be Structs without a tag."""
     if not isinstance(kind, UnionType):
         return (kind,)
     parts = get_args(kind)

@@ -62,7 +62,7 @@ class NewInvite(Struct):
 
     serial: Serial
     permission: Permission
-    hours: Annotated[int, Meta(ge=1, le=MOST_INVITE_HOURS)] = INVITE_HOURS
+    hours: Annotated[float, Meta(ge=1, le=MOST_INVITE_HOURS, multiple_of=1)] = INVITE_HOURS
 
 
 class MadeInvite(Struct):
@@ -212,7 +212,7 @@ class ShareRoutes:
         """Make an invite, and show its token this once."""
         body: NewInvite = call.body
         serial = serial_of(body.serial)
-        token, made = await self.household.invite(call.principal, serial, body.permission, body.hours)
+        token, made = await self.household.invite(call.principal, serial, body.permission, int(body.hours))
         return MadeInvite(made.id, token.secret, serial, made.permission, made.expires)
 
     async def revoke_invite(self, call: Call, identifier: str) -> Done:

@@ -43,18 +43,25 @@ class LiveDaemon:
         settings: sections of the configuration beside ports and state directory.
         state: a state directory of somebody else, which is left alone.
         ready: whether to wait until it answers; otherwise the caller looks after its end.
+        first: Python statements to run in its process before anything else.
     """
 
     device: int
     control: int
 
     def __init__(
-        self, settings: dict[str, Any] | None = None, *, state: Path | None = None, ready: bool = True
+        self,
+        settings: dict[str, Any] | None = None,
+        *,
+        state: Path | None = None,
+        ready: bool = True,
+        first: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nled-live-"))
         self.state = state or self.folder / "state"
         self.log_file = self.folder / "log"
         self._settings = settings or {}
+        self._first = first
         self.start(ready=ready)
 
     def start(self, *, ready: bool = True) -> None:
@@ -67,7 +74,7 @@ class LiveDaemon:
         self._log_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", "nled", "--config", str(file)],
+                [sys.executable, "-c", self._first + _TWISTD, "-n", "--pidfile=", "nled", "--config", str(file)],
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,

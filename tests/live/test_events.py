@@ -21,13 +21,14 @@ class Stream:
         self.first = self.wire.chunk()
         self._take_id(self.first)
 
-    def next(self, serial: str) -> dict[str, Any]:
-        """Read on to the next event of a device, or a gap."""
+    def next(self, serial: str | None = None) -> dict[str, Any]:
+        """Read on to the next event, of a device if one is named; or a gap."""
         while True:
             block = self.wire.chunk()
             self._take_id(block)
             for line in block.splitlines():
-                if line.startswith(b"data: ") and (event := json.loads(line[6:]))["serial"] in (serial, ""):
+                event = json.loads(line[6:]) if line.startswith(b"data: ") else None
+                if event is not None and (serial is None or event["serial"] in (serial, "")):
                     return event
 
     def _take_id(self, block: bytes) -> None:

@@ -1,9 +1,18 @@
 """One server for two processes of nled: what dies or is cut off between them is made up for."""
 
+import contextlib
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from tests.live.outage import SERIALS, OutageCase
+from tests.live.support import LiveDaemon
+from tests.live.test_events import Stream
+from tests.live.wire import Answer
 from tests.store.support import Server
+
+# Requests a key may make in a minute.
+RATE = 8
 
 
 class SharedStoreTests(OutageCase):
@@ -67,3 +76,173 @@ class SharedStoreTests(OutageCase):
             with self.one.connect() as wire:
                 wire.subscribe((f"shared.{serial}", claims[serial]), serial=serial)
                 self.assertIn(b'"target_temperature":%s,' % str(value).encode(), wire.chunk(), serial)
+
+
+class TwoDaemonsTests(OutageCase):
+    """What is done at one process holds at the other, at once; and is done once."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server()
+        self.stack.callback(self.server.stop)
+        self.one, self.two = self.start_another(), self.start_another()
+        self.serial = SERIALS[0]
+        self.addCleanup(lambda: self.assertEqual(self.one.faults + self.two.faults, []))
+
+    def start_another(self) -> LiveDaemon:
+        return self.start(
+            redis={"url": self.server.url}, api={"rate_limit": RATE}, pairing={"claims_per_minute": 1000}
+        )
+
+    def follow(self, daemon: LiveDaemon, last: str | None = None) -> Stream:
+        stream = Stream(daemon, last)
+        self.stack.callback(stream.wire.close)
+        return stream
+
+    def at_once(self, method: str, path: str, bodies: Sequence[dict[str, Any]]) -> list[Answer]:
+        """Ask both processes in turn, before any of them answers."""
+        with contextlib.ExitStack() as stack:
+            wires = []
+            for number, body in enumerate(bodies):
+                wire = stack.enter_context((self.one, self.two)[number % 2].connect("control"))
+                wire.send_request(method, path, body, serial=None)
+                wires.append(wire)
+            return [wire.answer() for wire in wires]
+
+    def test_polls_of_one_device_at_both(self):
+        claim = {self.serial: self.one.put("shared", {"a": 1}, self.serial)["object_timestamp"]}
+        polls = [self.hold(daemon, claim)[self.serial] for daemon in (self.one, self.two)]
+        self.assertEqual(self.one.command(21.5, self.serial).status, 200)
+        for poll in polls:
+            self.assertIn(b'"target_temperature":21.5', poll.chunk())
+
+    def test_waits_for_a_device_of_the_other(self):
+        claim = self.one.put("shared", {"a": 1}, self.serial)["object_timestamp"]
+        poll = self.hold(self.two, {self.serial: claim})[self.serial]
+        with self.one.connect("control") as waiting:
+            body = {"serial": self.serial, "command": "set_temperature", "value": 21.5}
+            waiting.send_request("POST", "/command?wait=20", body, serial=None)
+            self.assertIn(b'"target_temperature":21.5', poll.chunk())
+            self.assertTrue(waiting.silent(0.1))
+            [pending] = self.one.control_ask("GET", f"/status?serial={self.serial}").json["pending"]
+            self.hold(self.two, {self.serial: pending["timestamp"]})
+            self.assertEqual(waiting.answer().json["data"]["delivery"], "acknowledged")
+
+    def test_events_of_the_other_and_on_with_it(self):
+        self.one.put("shared", {"n": 0}, self.serial)
+        stream = self.follow(self.one)
+        for number in (1, 2, 3):
+            self.two.put("shared", {"n": number}, self.serial)
+        self.assertEqual([stream.next(self.serial)["revision"] for _ in range(2)], [2, 3])
+        stream.wire.close()
+        self.one.put("shared", {"n": 4}, self.serial)
+        again = self.follow(self.two, stream.last)
+        self.assertEqual([again.next(self.serial)["revision"] for _ in range(2)], [4, 5])
+        self.one.put("shared", {"n": 5}, self.serial)
+        self.assertEqual(again.next(self.serial)["revision"], 6)
+
+    def test_commands_at_once(self):
+        self.one.put("shared", {"a": 1}, self.serial)
+        bodies = [
+            {"serial": self.serial, "command": "set_temperature", "value": 10 + number / 4}
+            for number in range(40)
+        ]
+        answers = self.at_once("POST", "/command", bodies)
+        self.assertEqual({answer.status for answer in answers}, {200})
+        data = [answer.json["data"] for answer in answers]
+        # None gave up for the others, each is a write of its own, and the last one stands.
+        self.assertEqual(sorted(each["revision"] for each in data), list(range(2, 42)))
+        last = max(data, key=lambda each: each["revision"])
+        status = self.two.control_ask("GET", f"/status?serial={self.serial}").json
+        self.assertEqual(status["target_temperature"], last["values"]["target_temperature"])
+
+    def test_rate_is_of_both(self):
+        key = self.one.make_key()
+
+        def spend() -> list[Answer]:
+            return [
+                daemon.control_ask("GET", "/api/v1/devices", key=key)
+                for _ in range(RATE // 2 + 1)
+                for daemon in (self.one, self.two)
+            ]
+
+        def within_a_minute() -> list[Answer] | None:
+            answers = spend()
+            return answers if len({each.headers["X-RateLimit-Reset"] for each in answers}) == 1 else None
+
+        # The first minute may end in between, the second cannot.
+        answers = within_a_minute() or within_a_minute()
+        assert answers is not None
+        self.assertEqual([each.status for each in answers], [200] * RATE + [429] * 2)
+        left = [int(each.headers["X-RateLimit-Remaining"]) for each in answers]
+        self.assertEqual(left, [*reversed(range(RATE)), 0, 0])
+
+    def test_falls_silent_once(self):
+        silent, awake = SERIALS[:10], SERIALS[10]
+        for serial in silent:
+            self.one.put("shared", {"a": 1}, serial)
+        before = self.follow(self.one)
+        before.wire.close()
+        long_ago = int((time.time() - 1000) * 1000)
+        for serial in silent:
+            self.server.ask("ZADD", "nled:online", str(long_ago), serial)
+        # Each looks when it starts, before it takes what is put next on the same connection.
+        for daemon in (self.start_another(), self.start_another()):
+            daemon.put("shared", {"by": daemon.device}, awake)
+        stream = self.follow(self.two, before.last)
+        told = []
+        for _ in range(2):
+            while (event := stream.next())["kind"] != "changed":
+                told.append((event["serial"], event.get("available")))
+        fallen = [serial for serial, available in told if available is False]
+        self.assertEqual(sorted(fallen), silent)
+
+    def test_one_claims(self):
+        """Of many people with the same code one has the device, whom they asked being all the same."""
+        for serial in SERIALS[:4]:
+            code = self.two.ask("GET", "/nest/passphrase", serial=serial).json["value"]
+            people = [f"somebody{number}" for number in range(10)]
+            answers = self.at_once(
+                "POST", "/api/register", [{"code": code, "userId": user} for user in people]
+            )
+            winners = [user for user, each in zip(people, answers, strict=True) if each.json["success"]]
+            self.assertEqual(len(winners), 1, answers)
+            for daemon in (self.one, self.two):
+                status = daemon.control_ask("GET", f"/status?serial={serial}").json
+                self.assertEqual(status["owner"], winners[0])
+
+    def test_one_accepts(self):
+        self.one.pair(self.serial, "owner")
+        for attempt in range(4):
+            asked = {"serial": self.serial, "permission": "read"}
+            token = self.one.control_ask("POST", "/api/invites", asked).json["token"]
+            people = [f"guest{attempt}{number}" for number in range(10)]
+            answers = self.at_once(
+                "POST", "/api/invites/accept", [{"token": token, "userId": user} for user in people]
+            )
+            self.assertEqual(sorted(each.status for each in answers), [200] + [404] * 9)
+        shares = self.two.control_ask("GET", f"/api/shares?serial={self.serial}").json["shares"]
+        self.assertEqual(len(shares), 4)
+
+    def test_revoked_at_the_other(self):
+        made = self.one.ask(
+            "POST", "/api/keys", {"name": "test", "scopes": ["read"]}, port="socket", serial=None
+        ).json
+        self.assertEqual(self.two.control_ask("GET", "/api/v1/devices", key=made["key"]).status, 200)
+        gone = self.one.ask("DELETE", f"/api/keys/{made['id']}", port="socket", serial=None)
+        self.assertEqual(gone.status, 200)
+        self.assertEqual(self.two.control_ask("GET", "/api/v1/devices", key=made["key"]).status, 401)
+
+    def test_forgotten_at_the_other(self):
+        claims = {
+            serial: self.two.put("shared", {"a": 1}, serial)["object_timestamp"] for serial in SERIALS[:2]
+        }
+        polls = self.hold(self.two, claims)
+        stream = self.follow(self.two)
+        forgotten = self.one.control_ask("DELETE", "/api/device", {"serial": self.serial})
+        self.assertEqual(forgotten.status, 200)
+        self.assertEqual(polls[self.serial].chunk(), b"")
+        self.assertTrue(polls[SERIALS[1]].silent(0.2))
+        kinds = iter(lambda: stream.next(self.serial)["kind"], "forgotten")
+        self.assertLessEqual(set(kinds), {"access"})
+        self.assertEqual(self.two.control_ask("GET", f"/status?serial={self.serial}").status, 404)

@@ -158,6 +158,9 @@ class RoundTrip(ArchiveTestCase):
         )
         with self.assertRaises(BadRequest):
             await self.archive.page("nonsense", self.now)
+        for point in ("nonsense", "1-1-1", "99999999999999999999-1", "- -"):
+            with self.subTest(point=point), self.assertRaises(BadRequest):
+                await self.archive.page(f"device {SERIAL} {point}", self.now)
 
     async def test_lives_anew(self) -> None:
         await self.life()

@@ -19,23 +19,8 @@ from nled.domain.settings import LONGEST_RUN
 SCHEDULE_FIELDS = ("ver", "name", "schedule_mode", "mode", "days")
 
 Scale = Literal["C", "F"]
-_Degrees = Annotated[
-    Any,
-    Meta(
-        description=f"{LOWEST} to {HIGHEST} °C, or as much in °F; then within the thermostat's own bounds.",
-        extra_json_schema={"type": "number", "minimum": LOWEST, "maximum": HIGHEST * 9 / 5 + 32},
-    ),
-]
-_Celsius = Annotated[
-    Any,
-    Meta(
-        description="°C; needed to enable the lock.",
-        extra_json_schema={"type": ["number", "null"], "minimum": LOWEST, "maximum": HIGHEST},
-    ),
-]
-_ModeName = Annotated[
-    str, Meta(description="In any case.", extra_json_schema={"enum": list(modes.MODES)}, max_length=40)
-]
+# The bounds are kept by the rules of the commands.
+_Degrees = Any
 
 
 class Temperature(Struct):

@@ -1,23 +1,29 @@
-"""What `/command` takes, as types: a union told apart by `command` (PROTOCOL.md c.2); and any schedule.
+"""What people ask for, as exact as types can say it: for the description, and imported by nobody else.
 
-For descriptions only, and imported by nobody else: a request is read as name and value and goes to
-`plan`, whose sentences clients know. A test holds the two against each other.
+`Command` is what `/command` takes, a union told apart by `command` (PROTOCOL.md c.2); the others are bodies of
+the hosted API (d.2). A request is read as something simpler and goes to the rules, whose sentences clients
+know. A test holds the two against each other.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field
 
+from nled.domain.commands import hosted
 from nled.domain.quantities import HIGHEST, LOWEST
-from nled.domain.schedule import DAYS, MOST_A_DAY, MOST_NAME
+from nled.domain.schedule import DAYS, MOST_A_DAY, MOST_NAME, NAME
 from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, SETTINGS, Setting
 from nled.domain.shapes import Serial
 
 Celsius: TypeAlias = Annotated[float, Meta(ge=LOWEST, le=HIGHEST, description="°C")]
+Fahrenheit: TypeAlias = Annotated[
+    float, Meta(ge=LOWEST * 9 / 5 + 32, le=HIGHEST * 9 / 5 + 32, description="°F")
+]
 Run: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_RUN, description="Seconds; 0 ends it.")]
 Percent: TypeAlias = Annotated[int, Meta(ge=10, le=60)]
 PinHash: TypeAlias = Annotated[
-    str, Meta(pattern="^[A-Za-z0-9+/]{27}=$", description="Base64(SHA1(PIN + SERIAL))")
+    str, Meta(pattern="^[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=$", description="Base64(SHA1(PIN + SERIAL))")
 ]
 Mode: TypeAlias = Literal["off", "heat", "cool", "heat-cool", "heat_cool", "range", "auto", "emergency"]
 ScheduleMode: TypeAlias = Literal["HEAT", "COOL", "RANGE"]
@@ -31,41 +37,81 @@ class Temperatures(Struct, forbid_unknown_fields=True):
     high: Celsius | UnsetType = UNSET
 
 
-class Entry(Struct):
-    """A setpoint of a schedule: `temp`, or in RANGE both others."""
-
-    type: ScheduleMode
-    time: Annotated[int, Meta(ge=0, lt=86_400, description="Seconds after local midnight.")] | Typed
-    temp: Celsius | Typed | UnsetType = UNSET
-    low: Celsius | Typed | UnsetType = field(name="temp-min", default=UNSET)
-    high: Celsius | Typed | UnsetType = field(name="temp-max", default=UNSET)
-    entry_type: Literal["setpoint", "continuation"] = "setpoint"
+Time: TypeAlias = Annotated[int, Meta(ge=0, lt=86_400, description="Seconds after local midnight.")] | Typed
 
 
-Entries: TypeAlias = Annotated[list[Entry], Meta(max_length=MOST_A_DAY)] | dict[str, Entry]
+class Setpoint(Struct, kw_only=True):
+    """When a setpoint begins; no two of a day do at the same time.
 
-Days = defstruct(
-    "Days",
-    [(f"day_{day}", Entries | UnsetType, field(name=day, default=UNSET)) for day in DAYS],
-    forbid_unknown_fields=True,
-    namespace={"__doc__": 'The days of a schedule; "0" is Monday.'},
-)
+    Entries of the `entry_type` continuation, which schedules of thermostats have, are dropped.
+    """
+
+    time: Time
+    entry_type: Literal["setpoint"] | None = None
 
 
-class Schedule(Struct):
-    """A whole schedule; a day that is missing has no setpoints."""
+class HeatSetpoint(Setpoint, kw_only=True):
+    """What to heat to, from when on."""
 
+    type: Literal["HEAT"]
+    temp: Celsius | Typed
+
+
+class CoolSetpoint(Setpoint, kw_only=True):
+    """What to cool to, from when on."""
+
+    type: Literal["COOL"]
+    temp: Celsius | Typed
+
+
+class RangeSetpoint(Setpoint, kw_only=True):
+    """What to heat and to cool to, from when on; the former is under the latter."""
+
+    type: Literal["RANGE"]
+    low: Celsius | Typed = field(name="temp-min")
+    high: Celsius | Typed = field(name="temp-max")
+
+
+def _days(name: str, setpoint: Any) -> Any:
+    most = Meta(max_length=MOST_A_DAY)
+    entries = Annotated[list[setpoint], most] | Annotated[dict[str, setpoint], most] | UnsetType
+    return defstruct(
+        name,
+        [(f"day_{day}", entries, field(name=day, default=UNSET)) for day in DAYS],
+        forbid_unknown_fields=True,
+        namespace={"__doc__": 'The days of a schedule; "0" is Monday. One that is missing has no setpoints.'},
+    )
+
+
+HeatDays = _days("HeatDays", HeatSetpoint)
+CoolDays = _days("CoolDays", CoolSetpoint)
+RangeDays = _days("RangeDays", RangeSetpoint)
+
+
+class _Schedule(Struct, tag_field="schedule_mode", kw_only=True):
     ver: Literal[2]
-    days: Days  # type: ignore[valid-type]  # made from the names of the days
-    schedule_mode: ScheduleMode | UnsetType = UNSET
-    mode: Annotated[ScheduleMode, Meta(description="Another name of schedule_mode.")] | UnsetType = UNSET
-    name: Annotated[str, Meta(max_length=MOST_NAME)] = "Current Schedule"
+    name: Annotated[str, Meta(max_length=MOST_NAME)] | None = NAME
 
 
-class HostedSchedule(Struct):
-    """A schedule as the hosted API takes it."""
+class HeatSchedule(_Schedule, tag="HEAT", kw_only=True):
+    """A whole schedule for heating."""
 
-    schedule: Schedule
+    days: HeatDays
+
+
+class CoolSchedule(_Schedule, tag="COOL", kw_only=True):
+    """A whole schedule for cooling."""
+
+    days: CoolDays
+
+
+class RangeSchedule(_Schedule, tag="RANGE", kw_only=True):
+    """A whole schedule for heating and cooling."""
+
+    days: RangeDays
+
+
+Schedule: TypeAlias = HeatSchedule | CoolSchedule | RangeSchedule
 
 
 class LockValue(Struct, forbid_unknown_fields=True):
@@ -100,7 +146,7 @@ def _type_of(setting: Setting) -> Any:
         "until": Annotated[int, Meta(ge=0, description=f"{setting.unit}; 0 for none.")],
         "choice": Literal[setting.choices],
         "text": Annotated[str, Meta(max_length=int(setting.high))],
-        "pin_hash": Annotated[str, Meta(pattern="^([A-Za-z0-9+/]{27}=)?$")],
+        "pin_hash": Annotated[str, Meta(pattern="^([A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=)?$")],
     }
     return kinds[setting.kind]
 
@@ -212,3 +258,87 @@ Command: TypeAlias = (
     | SetHumidity
     | SetHotWater
 )
+
+
+class CelsiusSetpoint(Struct):
+    """A setpoint in °C; `mode` is what the thermostat is put into with it, if it is not in it already."""
+
+    value: Celsius
+    mode: Mode | None = None
+    scale: Literal["C"] = "C"
+
+
+class FahrenheitSetpoint(Struct):
+    """A setpoint in °F, as the one in °C."""
+
+    value: Fahrenheit
+    scale: Literal["F"]
+    mode: Mode | None = None
+
+
+class CelsiusRange(Struct):
+    """Both ends of the range in °C, low under high; puts the thermostat into range mode."""
+
+    low: Celsius
+    high: Celsius
+    scale: Literal["C"] = "C"
+
+
+class FahrenheitRange(Struct):
+    """Both ends of the range in °F, as those in °C."""
+
+    low: Fahrenheit
+    high: Fahrenheit
+    scale: Literal["F"]
+
+
+class HostedMode(Struct):
+    """What the thermostat does."""
+
+    mode: Mode
+
+
+class FanMode(Struct):
+    """The fan by mode; `on` is for as long as the thermostat's own timer is set."""
+
+    mode: Literal["on", "auto", "off"]
+    duration: None = None
+
+
+class FanRun(Struct):
+    """The fan for a time, in seconds."""
+
+    duration: Annotated[int, Meta(ge=1, le=LONGEST_RUN)]
+    mode: Literal["on"] | None = None
+
+
+class EnableLock(Struct):
+    """Lock the dial to a range, temp_min under temp_max."""
+
+    enabled: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    pin_hash: PinHash
+    temp_min: Celsius
+    temp_max: Celsius
+
+
+class DisableLock(Struct):
+    """Unlock the dial and forget the PIN; what else is sent counts for nothing."""
+
+    enabled: Annotated[bool, Meta(extra_json_schema={"const": False})]
+
+
+class HostedSchedule(Struct):
+    """A schedule that replaces the one there is."""
+
+    schedule: Schedule
+
+
+# What the bodies that the hosted API reads must be.
+HOSTED: Mapping[Any, Any] = {
+    hosted.Temperature: CelsiusSetpoint | FahrenheitSetpoint,
+    hosted.Range: CelsiusRange | FahrenheitRange,
+    hosted.Mode: HostedMode,
+    hosted.Fan: FanMode | FanRun,
+    hosted.Lock: EnableLock | DisableLock,
+    hosted.Schedule: HostedSchedule,
+}

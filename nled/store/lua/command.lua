@@ -19,7 +19,9 @@ for i, w in ipairs(request.writes) do
   -- Claimed or given away since somebody looked.
   if home and home ~= w.key then return { 'conflict' } end
   local names = {}
-  for j, v in ipairs(w.values) do names[j] = v[1] end
+  for _, v in ipairs(w.values) do
+    if not v[4] then names[#names + 1] = v[1] end
+  end
   if founds_home(w) then
     founding = true
     w.values[#w.values + 1] = { 'name', '"Home"', 's' }

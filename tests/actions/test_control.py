@@ -1,0 +1,302 @@
+"""Commands on a real store: many at once, others in between, and what is said of how far they have come."""
+
+import json
+from functools import partial
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, gatherResults
+from twisted.internet.task import Clock, deferLater
+
+from nled.actions.control import Control, Done
+from nled.actions.feed import Feed
+from nled.domain.access import Principal, local, of_key
+from nled.domain.buckets import ObjectKey
+from nled.domain.commands import plan
+from nled.domain.device import Delivery
+from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown
+from nled.domain.notice import parse
+from nled.domain.requests import Listed
+from nled.store import keys
+from nled.store.bus import Bus
+from nled.store.client import StoreUnavailable
+from nled.store.devices import Devices
+from tests.store.support import until
+from tests.store.test_buckets import SERIAL, SHARED
+from tests.store.test_devices import OTHER, DeviceTestCase
+
+WHO = local()
+HOME = ObjectKey("structure", "ann")
+
+
+class Away(Devices):
+    """Devices of which nobody can tell how far they have come."""
+
+    async def delivery(self, *_: Any) -> Delivery:
+        raise StoreUnavailable("The store is away.")
+
+
+class ControlTestCase(DeviceTestCase):
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.clock = Clock()
+        self.clock.advance(self.now / 1000)
+        self.feed = Feed(self.clock)
+        self.control = Control(self.devices, self.feed, self.clock, lambda: 0)
+        bus = Bus(
+            reactor,
+            self.address,
+            keys.CHANGES,
+            on_message=lambda line: self.feed.publish(parse(line)),
+            on_gap=self.feed.missed,
+        )
+        await bus.start()
+        self.addCleanup(bus.stop)
+        values = {"target_temperature": 20, "target_temperature_low": 18, "target_temperature_high": 24}
+        await self.put(values)
+        await self.put(values, ObjectKey("shared", OTHER), serial=OTHER)
+
+    async def command(
+        self, name: str, value: object, wait: float = 0.0, serial: str = SERIAL, who: Principal = WHO
+    ) -> Done:
+        return await self.control.command(who, serial, name, partial(plan, name, value), wait)
+
+    def started(self, *args: Any, **options: Any) -> "Deferred[Done]":
+        return ensureDeferred(self.command(*args, **options))
+
+    async def waits(self, waiting: "Deferred[Done]", revision: int) -> None:
+        """Wait until a command is written, and its caller waits for the device."""
+
+        async def written() -> bool:
+            return (await self.device(wanted={"shared": ()})).shared.revision >= revision
+
+        while not await written():
+            pass
+        self.assertFalse(waiting.called)
+
+    async def ends(self, waiting: "Deferred[Done]") -> None:
+        """Let the time of a wait pass, and not a second more."""
+        for _ in range(30):
+            self.assertFalse(waiting.called)
+            self.clock.advance(1)
+            await deferLater(reactor, 0.001)
+        await until(lambda: waiting.called or self.clock.advance(0))
+
+    async def shared(self) -> dict[str, Any]:
+        return dict((await self.device()).shared.values)
+
+
+class Races(ControlTestCase):
+    async def test_many_at_once(self) -> None:
+        """Each is carried out, one after the other; nobody is told to try again."""
+        done = await gatherResults(
+            [self.started("set_temperature", 10 + number / 10) for number in range(100)]
+        )
+        revisions = [each.receipt.revision for each in done]
+        self.assertEqual(sorted(revisions), list(range(2, 102)))
+        last = done[revisions.index(101)]
+        self.assertEqual(
+            (await self.shared())["target_temperature"], last.changes[0].values["target_temperature"]
+        )
+        self.assertEqual(self.control._turns, {})
+
+    async def test_two_ends_of_a_range(self) -> None:
+        """Whoever comes second is judged by what the first has written."""
+        for _ in range(10):
+            await self.command("set_temperature", {"low": 18, "high": 24})
+            tries = [
+                self.started("set_temperature", {"low": 22.0}),
+                self.started("set_temperature", {"high": 21.0}),
+            ]
+            for each in tries:
+                each.addErrback(lambda failure: failure.trap(BadRequest))
+            self.assertEqual((await gatherResults(tries)).count(BadRequest), 1)
+            shared = await self.shared()
+            self.assertLess(shared["target_temperature_low"], shared["target_temperature_high"])
+
+    async def test_a_device_that_writes_meanwhile(self) -> None:
+        puts = [
+            ensureDeferred(self.put({"current_temperature": number, "target_change_pending": False}))
+            for number in range(30)
+        ]
+        done = await gatherResults([self.started("set_temperature", 15 + n / 10) for n in range(30)])
+        await gatherResults(puts)
+        self.assertEqual(len({each.receipt.revision for each in done}), 30)
+
+    async def test_a_device_that_always_is_quicker(self) -> None:
+        """As long as somebody else writes between our looking and our writing; it ends, with nothing written."""
+        tries = 0
+
+        def rule(*args: Any) -> Any:
+            nonlocal tries
+            tries += 1
+            return plan("set_temperature", 25, *args)
+
+        read = self.devices.read
+
+        async def overtaken(*args: Any) -> Any:
+            found = await read(*args)
+            await self.put({"current_temperature": tries})
+            return found
+
+        self.patch(self.devices, "read", overtaken)
+        with self.assertRaises(Conflict):
+            await self.control.command(WHO, SERIAL, "x", rule)
+        self.assertEqual(tries, 6)
+        self.assertEqual((await read(SERIAL, self.now)).shared.values["target_temperature"], 20)
+        self.assertEqual(self.control._turns, {})
+
+    async def test_one_who_gives_up_while_others_are_before_them(self) -> None:
+        tries = [self.started("set_temperature", 10 + number / 10) for number in range(20)]
+        await until(lambda: self.control._turns)
+        for each in tries[5:15]:
+            each.addErrback(lambda failure: failure.trap(CancelledError))
+            each.cancel()
+        await gatherResults(tries)
+        self.assertEqual(self.control._turns, {})
+        await self.command("set_temperature", 21)
+
+    async def test_given_away_meanwhile(self) -> None:
+        """Who may not any more by the time it would be written does not."""
+        await self.claimed(user="user_ann")
+        ann = of_key("0" * 16, "ann's", ("read", "write"), "user_ann", None)
+        await self.command("set_away", value=True, who=ann)
+        read = self.devices.read
+
+        async def too_late(*args: Any) -> Any:
+            found = await read(*args)
+            if found.owner:
+                await self.devices.unpair(SERIAL, None, self.now)
+            return found
+
+        self.patch(self.devices, "read", too_late)
+        with self.assertRaises(Denied):
+            await self.command("set_away", value=False, who=ann)
+        self.patch(self.devices, "read", read)
+        self.assertEqual((await self.device()).home.revision, 0)
+
+    async def test_forgotten_meanwhile(self) -> None:
+        read = self.devices.read
+
+        async def too_late(*args: Any) -> Any:
+            found = await read(*args)
+            await self.devices.forget(SERIAL, self.now)
+            return found
+
+        self.patch(self.devices, "read", too_late)
+        with self.assertRaises(NotKnown):
+            await self.command("set_temperature", 25)
+        self.assertIsNone(await read(SERIAL, self.now))
+
+
+class Waiting(ControlTestCase):
+    async def test_until_the_device_has_it(self) -> None:
+        waiting = self.started("set_temperature", 25, 30)
+        await self.waits(waiting, 2)
+        await self.claims(shared=1)
+        newest = (await self.device()).shared.timestamp
+        await self.claims(shared=newest)
+        self.assertEqual((await waiting).delivery, "acknowledged")
+        self.assertEqual(len(self.feed), 0)
+
+    async def test_as_long_as_one_would(self) -> None:
+        waiting = self.started("set_temperature", 25, 30)
+        await self.waits(waiting, 2)
+        await self.claims(shared=1)
+        await self.ends(waiting)
+        self.assertEqual((await waiting).delivery, "pushed")
+        self.assertEqual((len(self.feed), self.clock.getDelayedCalls()), (0, []))
+
+    async def test_one_who_goes_leaves_nothing(self) -> None:
+        waits = [self.started("set_temperature", 15 + n / 20, 30) for n in range(200)]
+        for n, each in enumerate(waits):
+            each.addErrback(lambda failure: failure.trap(CancelledError))
+            if n % 2:
+                each.cancel()
+        await until(lambda: self.control._turns == {} and len(self.feed) == 100)
+        for each in waits:
+            each.cancel()
+        await gatherResults(waits)
+        self.assertEqual((len(self.feed), self.clock.getDelayedCalls()), (0, []))
+
+    async def test_no_longer_for_what_will_not_be(self) -> None:
+        """The dial was turned by somebody at home, or the device is given up: that is the answer, at once."""
+        waiting = self.started("set_temperature", 25, 30)
+        await self.waits(waiting, 2)
+        await self.put({"target_temperature": 19})
+        self.assertEqual((await waiting).delivery, "expired")
+        waiting = self.started("set_temperature", 26, 30)
+        await self.waits(waiting, 4)
+        await self.devices.forget(SERIAL, self.now)
+        self.assertEqual((await waiting).delivery, "expired")
+
+    async def test_what_another_command_takes_the_place_of(self) -> None:
+        """It has come as far as that one has: the device knows what was wanted last."""
+        first = self.started("set_temperature", 25, 30)
+        await self.waits(first, 2)
+        second = await self.command("set_temperature", 26)
+        await self.claims(shared=1)
+        self.assertFalse(first.called)
+        await self.claims(shared=second.receipt.timestamp)
+        self.assertEqual((await first).delivery, "acknowledged")
+
+    async def test_the_store_goes_away_meanwhile(self) -> None:
+        """What was written is not said to have failed, and who waits is not kept for longer."""
+        self.control = Control(Away(self.devices._scripts), self.feed, self.clock, lambda: 0)
+        waiting = self.started("set_temperature", 25, 30)
+        await self.waits(waiting, 2)
+        self.feed.missed()
+        await self.ends(waiting)
+        done = await waiting
+        self.assertEqual((done.delivery, done.receipt.revision), ("queued", 2))
+
+    async def test_the_daemon_stops(self) -> None:
+        waiting = self.started("set_temperature", 25, 30)
+        await self.waits(waiting, 2)
+        await self.feed.stop()
+        self.assertEqual((await waiting).delivery, "queued")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_a_home_of_two(self) -> None:
+        """Away is said to both, and each has its own way to go."""
+        await self.claimed()
+        await self.claimed(OTHER)
+        waiting = self.started("set_away", value=True, wait=30)
+        while not (await self.device()).home.values.get("manual_eco_all"):
+            pass
+        newest = (await self.device()).home.timestamp
+        self.assertIn(str(HOME), await self.subscribe(SERIAL, 0))
+        other = await self.devices.read(OTHER, self.now)
+        self.assertTrue(other.home.values["manual_eco_all"])
+        self.assertEqual({each.delivery for each in other.home.pending}, {"queued"})
+        self.assertFalse(waiting.called)
+        self.assertIn(str(HOME), await self.subscribe(OTHER, 0))
+        self.assertNotIn(str(HOME), await self.subscribe(OTHER, newest))
+        self.assertFalse(waiting.called, "the other has it, this one has not")
+        await self.subscribe(SERIAL, newest)
+        self.assertEqual((await waiting).delivery, "acknowledged")
+
+    async def subscribe(self, serial: str, claim: int) -> list[str]:
+        self.now += 1000
+        opened = await self.buckets.subscribe(serial, [Listed(HOME, claim, {})], self.now)
+        return [each.receipt.key for each in opened.updates]
+
+
+class Pushes(ControlTestCase):
+    async def test_a_dial_that_was_turned_is_not_turned_back(self) -> None:
+        """The setpoint it overrules is never sent, whoever asks for it again."""
+        await self.command("set_temperature", 25)
+        await self.put({"target_temperature": 19})
+        await self.devices.resend(SERIAL, self.now)
+        told = await self.claims(shared=1)
+        self.assertNotIn("target_temperature", json.dumps(told).replace("target_temperature_", ""))
+        self.assertEqual((await self.shared())["target_temperature"], 19)
+
+    async def test_nothing_twice(self) -> None:
+        done = await self.command("set_temperature", 25)
+        self.assertIn(str(SHARED), await self.claims(shared=1))
+        self.assertEqual(await self.claims(shared=done.receipt.timestamp), {})
+        self.assertEqual(await self.claims(shared=done.receipt.timestamp), {})
+        # Asked for again and taken already: it is acknowledged, and no news.
+        again = await self.command("set_temperature", 25)
+        self.assertEqual((again.delivery, again.receipt), ("acknowledged", done.receipt))

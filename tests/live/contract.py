@@ -1,0 +1,70 @@
+"""A daemon to try the API's description on: two thermostats, their owners, and an administrator's key."""
+
+from random import Random
+from typing import Any
+
+from attrs import frozen
+
+from nled.simulator.facts import Identity, boot
+from tests.live.support import LiveDaemon
+from tests.live.wire import Answer, Wire
+
+OWNERS = {"02AA01AB12345678": "ann", "02AA01AB00000002": "bob"}
+# Nobody without a key, no limits that many requests reach, and no network to scan.
+SETTINGS = {
+    "control": {"trusted_networks": []},
+    "api": {"rate_limit": 0, "failures_per_minute": 1000},
+    "pairing": {"claims_per_minute": 1000},
+    "limits": {"devices": 100_000},
+}
+DETACHED = "import nled.lan.networks as networks; networks.attached = lambda: (); "
+
+
+@frozen
+class Household:
+    """The thermostats of the daemon with these ports, seen with an administrator's key."""
+
+    device: int
+    control: int
+    key: str
+
+    def settle(self) -> None:
+        """See that the thermostats are there, have told all of themselves, and belong to their owners."""
+        owners = {each["serial"]: each["owner"] for each in self._ask("GET", "/api/devices").json["devices"]}
+        for serial, owner in OWNERS.items():
+            if serial not in owners:
+                self._introduce(serial)
+            if owners.get(serial) is None:
+                self._claim(serial)
+
+    def _introduce(self, serial: str) -> None:
+        buckets = boot(Identity.of(serial), Random(serial))
+        own = buckets["device"]
+        # One that can do everything, so that no command fails for what it is about.
+        buckets["device"] = {name: True if name.startswith("has_") else own[name] for name in own}
+        buckets["device"] |= {"has_hot_water_temperature": True, "lower_safety_temp_enabled": False}
+        objects = [{"object_key": f"{kind}.{serial}", "value": value} for kind, value in buckets.items()]
+        answer = Wire(self.device).ask("POST", "/nest/transport/put", {"objects": objects}, serial=serial)
+        assert answer.status == 200, answer
+
+    def _claim(self, serial: str) -> None:
+        code = Wire(self.device).ask("GET", "/nest/passphrase", serial=serial).json["value"]
+        answer = self._ask("POST", "/api/register", {"code": code, "userId": OWNERS[serial]})
+        assert answer.json["success"], answer
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with Wire(self.control) as wire:
+            return wire.ask(method, path, body, serial=None, headers=headers)
+
+
+def household_daemon() -> tuple[LiveDaemon, Household]:
+    """Start such a daemon."""
+    daemon = LiveDaemon(SETTINGS, first=DETACHED)
+    try:
+        household = Household(daemon.device, daemon.control, daemon.make_key(scopes=["read", "write", "admin"]))
+        household.settle()
+    except BaseException:
+        daemon.stop()
+        raise
+    return daemon, household
