@@ -4,6 +4,8 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -138,7 +140,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     names = own_names(socket.gethostname(), config.control.hosts)
     api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
     devices = Devices(scripts)
-    control = Control(devices, feed, reactor, _utc_offset)
+    control = Control(devices, feed, reactor, partial(_utc_offset, config.home.time_zone))
     thermostats = Thermostats(
         devices, authority, uploads, hub, now, silence, paired_only=config.pairing.required
     )
@@ -194,5 +196,11 @@ def _uploads(config: Config) -> Uploads:
     )
 
 
-def _utc_offset() -> int:
-    return time.localtime().tm_gmtoff
+def _utc_offset(zone: str | None) -> int:
+    if zone is None:
+        return time.localtime().tm_gmtoff
+    # Only here: few set it, and it takes memory.
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    offset = datetime.now(ZoneInfo(zone)).utcoffset()
+    return int(offset.total_seconds()) if offset else 0

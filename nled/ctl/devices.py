@@ -36,7 +36,7 @@ def devices(ctx: click.Context, session: Session) -> None:
                     each["serial"],
                     each["name"],
                     "online" if each["is_available"] else "offline",
-                    degrees(each["current_temperature"]),
+                    degrees(_told(each, "current_temperature")),
                     _target(each),
                     _mode(each),
                     ago(each["last_seen"], now),
@@ -79,7 +79,7 @@ def _show(one: Mapping[str, Any], now: float) -> None:
             ("name", one["name"]),
             ("state", f"{state}, seen {ago(one['last_seen'], now)}"),
             ("owner", one.get("owner")),
-            ("temperature", degrees(one["current_temperature"])),
+            ("temperature", degrees(_told(one, "current_temperature"))),
             ("set to", _target(one)),
             ("mode", _mode(one)),
             ("doing", one.get("action")),
@@ -106,7 +106,13 @@ def _target(one: Mapping[str, Any]) -> str:
     low, high = one.get("target_temperature_low"), one.get("target_temperature_high")
     if one["mode"] == "range" and None not in (low, high):
         return f"{low:.1f} to {degrees(high)}"
-    return degrees(one["target_temperature"])
+    return degrees(_told(one, "target_temperature"))
+
+
+def _told(one: Mapping[str, Any], name: str) -> float | None:
+    """Give a temperature; None where 0 only stands for what the thermostat has not told (PROTOCOL.md n.1)."""
+    degrees: float = one[name]
+    return degrees if one["complete"] or degrees else None
 
 
 def _mode(one: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`nledctl history`: what was, as a plot, as CSV or as JSON."""
 
 import csv
+import json
 import shutil
 import sys
 import time
@@ -64,7 +65,9 @@ def _write_csv(points: Mapping[str, list[tuple[int, Any]]]) -> None:
     rows = sorted((at, name, value) for name, series in points.items() for at, value in series)
     for at, name, value in rows:
         moment = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-        writer.writerow((moment.replace("+00:00", "Z"), name, value))
+        writer.writerow(
+            (moment.replace("+00:00", "Z"), name, value if isinstance(value, str) else json.dumps(value))
+        )
 
 
 def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:

@@ -1,12 +1,6 @@
-"""Server-sent events: what happens to thermostats, as it happens (PROTOCOL.md c.4, n.6).
+"""Server-sent events: what happens to thermostats, as it happens (PROTOCOL.md c.4, n.6)."""
 
-Each event is `id: ...` and `data: {"serial": ..., "kind": ...}`, kind being `changed` (a bucket), `delivery`
-(how far what the server wrote has come), `availability`, `met`, `forgotten`, `access`, or `gap` with an empty
-serial: events were lost, look at everything anew. A client that sends the last id as `Last-Event-ID` is told
-what came since then.
-"""
-
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from attrs import define
@@ -28,15 +22,36 @@ HEARTBEAT = 20.0
 PATIENCE = 20.0
 
 _HEAD = ((b"Cache-Control", b"no-cache"), (b"X-Accel-Buffering", b"no"))
-_KINDS = {
-    "server": "changed",
-    "device": "changed",
-    "pushed": "delivery",
-    "acknowledged": "delivery",
-    "online": "availability",
-    "offline": "availability",
-}
+_Kind = Literal["changed", "delivery", "availability", "met", "forgotten", "access", "gap"]
 _log = Logger()
+
+
+class Event(msgspec.Struct, omit_defaults=True):
+    """What happened to a thermostat.
+
+    Attributes:
+        serial: which; empty with `gap`.
+        kind: `changed` (a bucket), `delivery` (how far what the server wrote has come), `availability`, `met`
+            (it came for the first time), `forgotten`, `access` (owner or shares), or `gap`: events were lost,
+            look at everything anew.
+        available: whether it is, with `availability`.
+        origin: who wrote, with `changed`.
+        delivery: how far it has come, with `delivery`.
+        key: of the bucket.
+        revision: of the bucket.
+        timestamp: of the bucket, in ms.
+        fields: the names of the fields, at most 32.
+    """
+
+    serial: str
+    kind: _Kind
+    available: bool | msgspec.UnsetType = msgspec.UNSET
+    origin: Literal["server", "device"] | msgspec.UnsetType = msgspec.UNSET
+    delivery: Literal["pushed", "acknowledged"] | msgspec.UnsetType = msgspec.UNSET
+    key: str | msgspec.UnsetType = msgspec.UNSET
+    revision: int | msgspec.UnsetType = msgspec.UNSET
+    timestamp: int | msgspec.UnsetType = msgspec.UNSET
+    fields: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 @define
@@ -57,12 +72,16 @@ class EventRoutes:
                 self.events,
                 Need.READ,
                 "Follow what happens, as server-sent events",
+                answer=Event,
                 media="text/event-stream",
             ),
         )
 
     async def events(self, call: Call) -> None:
-        """Stream events until the client goes, stops reading, or may not read any more."""
+        """Stream what happens to the thermostats that the caller may see, until the client goes.
+
+        The stream also ends when the client stops reading, or may not read any more.
+        """
         request = call.request
         last = request.getHeader(b"Last-Event-ID")
         watch = await self._watches.open(call.principal, None if last is None else last.decode("latin-1"))
@@ -144,13 +163,17 @@ def _written(notice: Notice, identifier: str) -> bytes:
     return b"id: %b\ndata: %b\n\n" % (identifier.encode(), msgspec.json.encode(_content(notice)))
 
 
-def _content(notice: Notice) -> dict[str, Any]:
-    kind = _KINDS.get(notice.what, notice.what)
-    content: dict[str, Any] = {"serial": notice.serial, "kind": kind}
-    if kind == "availability":
-        content["available"] = notice.what == "online"
-    elif kind in ("changed", "delivery"):
-        content["origin" if kind == "changed" else "delivery"] = notice.what
-        content |= {"key": notice.key, "revision": notice.revision, "timestamp": notice.timestamp}
-        content["fields"] = notice.names
-    return content
+def _content(notice: Notice) -> Event:
+    what = notice.what
+    match what:
+        case "online" | "offline":
+            return Event(notice.serial, "availability", available=what == "online")
+        case "server" | "device":
+            event = Event(notice.serial, "changed", origin=what)
+        case "pushed" | "acknowledged":
+            event = Event(notice.serial, "delivery", delivery=what)
+        case _:
+            return Event(notice.serial, what)
+    event.key, event.revision, event.timestamp = notice.key, notice.revision, notice.timestamp
+    event.fields = notice.names
+    return event

@@ -9,17 +9,14 @@ from msgspec import Struct
 
 from nled import __version__
 from nled.domain.access import Need, permits, trusted
-from nled.domain.commands import hosted, requests
+from nled.domain.commands import requests
 from nled.domain.shapes import VARIABLES
 from nled.web import control
 from nled.web.endpoint import Endpoint
 from nled.web.schemas import Schemas
 
 # Bodies that are read as any JSON, for the sake of sentences that clients know, and what they must be.
-_READ_AS: Final[Mapping[Any, Any]] = {
-    control.Command: requests.Command,
-    hosted.Schedule: requests.HostedSchedule,
-}
+_READ_AS: Final[Mapping[Any, Any]] = {control.Command: requests.Command, **requests.HOSTED}
 _VARIABLE: Final = re.compile(r"<(\w+)>")
 _JSON: Final = "application/json"
 _WHY: Final = {
@@ -168,10 +165,9 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
 
 def _responses(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
-    if endpoint.media != _JSON:
-        done["content"] = {endpoint.media: {"schema": {"type": "string"}}}
-    elif endpoint.answer is not None:
-        done["content"] = _json(schemas.of(endpoint.answer))
+    if endpoint.answer is not None:
+        schema = schemas.of(endpoint.answer)
+        done["content"] = _stream(schema) if endpoint.media == _EVENT_STREAM else _json(schema)
     if endpoint.tag == "v1":
         done["headers"] = _references(_RATE_HEADERS)
     errors = {
@@ -207,6 +203,17 @@ def _statuses(endpoint: Endpoint) -> set[int]:
     if "<" in endpoint.path:
         statuses.add(404)
     return statuses
+
+
+def _stream(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe each event of a stream, which is how OpenAPI before 3.2 is read."""
+    data = {"type": "string", "contentMediaType": _JSON, "contentSchema": schema}
+    event = {
+        "type": "object",
+        "required": ["id", "data"],
+        "properties": {"id": {"type": "string"}, "data": data},
+    }
+    return {_EVENT_STREAM: {"schema": event}}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -167,6 +167,8 @@ class Channel(HTTPChannel):
     transport: Any
     site: "BoundedSite"
     _idle = True
+    # Whose answer is given, and not read yet.
+    _unread: Request | None = None
 
     def connectionMade(self) -> None:
         """Count the connection."""
@@ -176,6 +178,8 @@ class Channel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Make room for another connection."""
         self.site.connections -= 1
+        if self._unread is not None:
+            self.requests.remove(self._unread)
         super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:
@@ -191,13 +195,23 @@ class Channel(HTTPChannel):
             self._respondToBadRequestAndDisconnect()
 
     def requestDone(self, request: Request) -> None:
-        """Wait for the next request of this connection."""
+        """Wait for the next request of this connection.
+
+        Twisted would go on to those that came ahead, also if nobody reads the answers: they would pile up.
+        """
+        if self._waitingForTransport and self.persistent:
+            self._unread = request
+            self.setTimeout(self._savedTimeOut)
+            return
         self._idle = True
         super().requestDone(request)
-        if self._waitingForTransport and not self._handlingRequest:
-            # Twisted pauses only if the room for answers runs out between two requests, which it never
-            # does: answers that nobody reads would pile up.
-            self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on once the client has read."""
+        super().resumeProducing()
+        request, self._unread = self._unread, None
+        if request is not None:
+            self.requestDone(request)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say why, instead of only closing."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nled.actions.pairing import Desk
 from nled.actions.transport import Poll, Transport
@@ -72,8 +72,11 @@ class TransportRoutes:
     async def _open(self, request: BoundedRequest) -> tuple[Poll, bool]:
         # Apart from the holding, so that the body and what was made of it are not held too.
         body = read_json(request, self.most_body)
-        serial, _ = await self.desk.admit(identify_request(request), session_of(body))
+        serial, tier = await self.desk.admit(identify_request(request), session_of(body))
         asked = parse_subscribe(body, serial, self.now())
+        if tier is Tier.PENDING:
+            # As with its PUTs: what rides along is not believed either.
+            asked = evolve(asked, listed=tuple(evolve(each, values={}) for each in asked.listed))
         return await self.transport.subscribe(serial, asked), asked.chunked
 
     async def put(self, request: BoundedRequest) -> Answer:

@@ -60,7 +60,7 @@ class HistoryTests(CtlTestCase):
             self.good("history", SERIAL, "--csv").out.splitlines(),
             [
                 "time,field,value",
-                "2026-11-18T11:06:40.000Z,heating,True",
+                "2026-11-18T11:06:40.000Z,heating,true",
                 "2026-11-18T11:06:40.000Z,mode,heat",
                 "2026-11-18T11:06:40.000Z,target,21.0",
                 "2026-11-18T11:06:40.000Z,temperature,19.5",

@@ -4,6 +4,7 @@ import io
 import json
 from http.client import IncompleteRead
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.ctl.errors import Refused, Unreachable
@@ -103,7 +104,7 @@ class WatchTests(CtlTestCase):
     def setUp(self):
         super().setUp()
         # As the daemon writes them.
-        contents = [json.dumps(_content(notice)) for notice in self.notices]
+        contents = [msgspec.json.encode(_content(notice)).decode() for notice in self.notices]
         text = "".join(f"id: {n}-0\ndata: {content}\n\n" for n, content in enumerate(contents))
         streams = [Said(text.encode(), headers=(("Content-Type", "text/event-stream"),))]
         over = Said({"error": "enough"}, 403)

@@ -161,7 +161,7 @@ class Description(SynchronousTestCase):
     def test_what_is_described_is_taken(self) -> None:
         schedule = {
             "ver": 2,
-            "mode": "HEAT",
+            "schedule_mode": "HEAT",
             "days": {"6": [{"type": "HEAT", "time": "21600", "temp": 20.5}], "0": {}},
         }
         for command, values in {

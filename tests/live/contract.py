@@ -31,7 +31,7 @@ class Household:
     def settle(self) -> None:
         """See that the thermostats are there, have told all of themselves, and belong to their owners."""
         owners = {each["serial"]: each["owner"] for each in self._ask("GET", "/api/devices").json["devices"]}
-        for serial, owner in OWNERS.items():
+        for serial in OWNERS:
             if serial not in owners:
                 self._introduce(serial)
             if owners.get(serial) is None:
@@ -62,7 +62,9 @@ def household_daemon() -> tuple[LiveDaemon, Household]:
     """Start such a daemon."""
     daemon = LiveDaemon(SETTINGS, first=DETACHED)
     try:
-        household = Household(daemon.device, daemon.control, daemon.make_key(scopes=["read", "write", "admin"]))
+        household = Household(
+            daemon.device, daemon.control, daemon.make_key(scopes=["read", "write", "admin"])
+        )
         household.settle()
     except BaseException:
         daemon.stop()

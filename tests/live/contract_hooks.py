@@ -1,5 +1,6 @@
 """What keeps a run of Schemathesis short, and the daemon as it was for the next case."""
 
+import contextlib
 import os
 from hashlib import sha256
 
@@ -26,9 +27,9 @@ def before_load_schema(_context, schema):
 def before_call(_context, case, _kwargs):
     if case.operation.path == "/command":
         # Nobody acknowledges here: whoever would wait for seconds waits for milliseconds.
-        wait = case.query.get("wait")
-        if isinstance(wait, int | float) and 0 <= wait <= LONGEST_WAIT:
-            case.query["wait"] = wait / 1000
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if 0 <= (wait := float(case.query["wait"])) <= LONGEST_WAIT:
+                case.query["wait"] = wait / 1000
     if case.path_parameters.get("identifier") == OWN_ID:
         # Without its key the rest of the run would say nothing.
         case.path_parameters["identifier"] = "0" * 16

@@ -135,11 +135,11 @@ class Bearers(AccessTestCase):
         self.assertIsNone(await self.keys.revoke(token.id))
         self.assertEqual(await self.left_of(token.id), [])
 
-    async def test_wrong_keys_slow_their_address_and_no_other(self) -> None:
+    async def test_wrong_keys_slow_their_address_but_no_right_key(self) -> None:
         token, guess = await self.made(), new_key(self.draw)
         answers = [await self.ask(guess, "192.0.2.66") for _ in range(4)]
         self.assertEqual(answers, ["wrong", "wrong", "slow", "slow"])
-        self.assertEqual(await self.ask(token, "192.0.2.66"), "slow")
+        self.assertNotIn(await self.ask(token, "192.0.2.66"), ("slow", "wrong"))
         self.assertNotIn(await self.ask(token, "192.0.2.1"), ("slow", "wrong"))
         self.assertTrue(50 < await self.client.command("TTL", "nled:failures:192.0.2.66") <= 60)
 

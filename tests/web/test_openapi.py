@@ -59,7 +59,7 @@ ENDPOINTS = (
     ),
     Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=Another),
     Endpoint("GET", "/open", lambda _call: {}, Need.OPEN, "Look", answer=list[Done]),
-    Endpoint("GET", "/stream", act, Need.READ, "Follow", media="text/event-stream"),
+    Endpoint("GET", "/stream", act, Need.READ, "Follow", answer=Done, media="text/event-stream"),
     Endpoint("GET", "/api/v1/of/<device_id>/<user>", act, Need.READ, "Read", answer=Done, tag="v1"),
 )
 
@@ -139,9 +139,9 @@ class DescriptionTests(SynchronousTestCase):
         self.assertIn("count", self.schema(self.paths["/it"]["put"]["responses"]["200"])["properties"])
         opened = self.paths["/open"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         self.assertEqual(opened["type"], "array")
+        stream = self.paths["/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
         self.assertEqual(
-            self.paths["/stream"]["get"]["responses"]["200"]["content"],
-            {"text/event-stream": {"schema": {"type": "string"}}},
+            stream["properties"]["data"]["contentSchema"], {"$ref": "#/components/schemas/TestOpenapiDone"}
         )
 
     def test_types_of_the_same_name_are_told_apart_by_their_modules(self):

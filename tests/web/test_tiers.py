@@ -113,7 +113,10 @@ class Required(TierTestCase):
     async def test_a_pending_one(self) -> None:
         await self.ask("GET", "/nest/passphrase")
         self.assertEqual(await self.put(), (200, {"objects": []}))
-        self.assertEqual(await self.ask("POST", "/nest/transport", {"objects": []}), (200, {"objects": []}))
+        inline = {"object_key": f"shared.{SERIAL}", "object_timestamp": 0, "value": {"x": 1}}
+        for listed in ([], [inline]):
+            status, answer = await self.ask("POST", "/nest/transport", {"objects": listed})
+            self.assertEqual((status, answer), (200, {"objects": []}))
         self.assertEqual(await self.ask("POST", "/nest/upload", 1), (401, {"error": "Not authorized"}))
         await self.claim()
         _, metadata = await self.ask("GET", f"/nest/transport/device/{SERIAL}")

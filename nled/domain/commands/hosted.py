@@ -1,8 +1,8 @@
 """The requests of the hosted API, and what they come to (PROTOCOL.md d.2, d.3, d.6).
 
-The types say what a request may look like; whoever decodes them only needs the types of JSON, since
-all bounds are kept by the rules of the commands, whose sentences name the field and the limit.
-Each function turns one request into what is to be written, and raises BadRequest.
+The types say no more than what is needed to read a request, since all bounds are kept by the rules of the
+commands, whose sentences name the field and the limit; `requests` has what a request may look like. Each
+function turns one request into what is to be written, and raises BadRequest.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,20 +13,19 @@ from nled.domain.commands import equipment, modes, settings, temperature
 from nled.domain.commands.change import Change
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from nled.domain.quantities import HIGHEST, LOWEST, number, whole
+from nled.domain.quantities import number, whole
 from nled.domain.settings import LONGEST_RUN
 
 SCHEDULE_FIELDS = ("ver", "name", "schedule_mode", "mode", "days")
 
 Scale = Literal["C", "F"]
-# The bounds are kept by the rules of the commands.
-_Degrees = Any
+_ModeName = Annotated[str, Meta(max_length=40)]
 
 
 class Temperature(Struct):
     """A setpoint; `mode` is what the thermostat is put into with it, if it is not in it already."""
 
-    value: _Degrees
+    value: Any
     mode: _ModeName | None = None
     scale: Scale = "C"
 
@@ -34,8 +33,8 @@ class Temperature(Struct):
 class Range(Struct):
     """Both ends of the range; puts the thermostat into range mode."""
 
-    low: _Degrees
-    high: _Degrees
+    low: Any
+    high: Any
     scale: Scale = "C"
 
 
@@ -55,22 +54,16 @@ class Fan(Struct):
     """The fan by mode, or for a time in seconds; one of them is needed."""
 
     mode: Literal["on", "auto", "off"] | None = None
-    duration: Annotated[
-        Any,
-        Meta(
-            description="Seconds.",
-            extra_json_schema={"type": ["integer", "null"], "minimum": 1, "maximum": LONGEST_RUN},
-        ),
-    ] = None
+    duration: Any = None
 
 
 class Lock(Struct):
     """The temperature lock: all four to enable it, `enabled` alone to disable it."""
 
     enabled: bool
-    pin_hash: Annotated[str, Meta(description="Base64(SHA1(PIN + SERIAL))", max_length=28)] | None = None
-    temp_min: _Celsius = None
-    temp_max: _Celsius = None
+    pin_hash: Annotated[str, Meta(max_length=28)] | None = None
+    temp_min: Any = None
+    temp_max: Any = None
 
 
 class Schedule(Struct):

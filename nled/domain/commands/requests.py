@@ -1,18 +1,18 @@
 """What people ask for, as exact as types can say it: for the description, and imported by nobody else.
 
-`Command` is what `/command` takes, a union told apart by `command` (PROTOCOL.md c.2); the others are bodies of
-the hosted API (d.2). A request is read as something simpler and goes to the rules, whose sentences clients
-know. A test holds the two against each other.
+`Command` is what `/command` takes, a union told apart by `command` (PROTOCOL.md c.2); the others are bodies
+of the hosted API (d.2). A request is read as something simpler and goes to the rules, whose sentences
+clients know. A test holds the two against each other.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field
 
 from nled.domain.commands import hosted
 from nled.domain.quantities import HIGHEST, LOWEST
-from nled.domain.schedule import DAYS, MOST_A_DAY, MOST_NAME, NAME
+from nled.domain.schedule import MOST_A_DAY, MOST_NAME, NAME
 from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, SETTINGS, Setting
 from nled.domain.shapes import Serial
 
@@ -72,20 +72,21 @@ class RangeSetpoint(Setpoint, kw_only=True):
     high: Celsius | Typed = field(name="temp-max")
 
 
-def _days(name: str, setpoint: Any) -> Any:
-    most = Meta(max_length=MOST_A_DAY)
-    entries = Annotated[list[setpoint], most] | Annotated[dict[str, setpoint], most] | UnsetType
-    return defstruct(
-        name,
-        [(f"day_{day}", entries, field(name=day, default=UNSET)) for day in DAYS],
-        forbid_unknown_fields=True,
-        namespace={"__doc__": 'The days of a schedule; "0" is Monday. One that is missing has no setpoints.'},
-    )
+S = TypeVar("S", bound=Setpoint)
+_Most: Final = Meta(max_length=MOST_A_DAY)
+Day: TypeAlias = Annotated[list[S], _Most] | Annotated[dict[str, S], _Most] | UnsetType
 
 
-HeatDays = _days("HeatDays", HeatSetpoint)
-CoolDays = _days("CoolDays", CoolSetpoint)
-RangeDays = _days("RangeDays", RangeSetpoint)
+class Days(Struct, Generic[S], forbid_unknown_fields=True, rename=lambda name: name[-1]):
+    """The days of a schedule; "0" is Monday. One that is missing has no setpoints."""
+
+    day_0: Day[S] = UNSET
+    day_1: Day[S] = UNSET
+    day_2: Day[S] = UNSET
+    day_3: Day[S] = UNSET
+    day_4: Day[S] = UNSET
+    day_5: Day[S] = UNSET
+    day_6: Day[S] = UNSET
 
 
 class _Schedule(Struct, tag_field="schedule_mode", kw_only=True):
@@ -96,19 +97,19 @@ class _Schedule(Struct, tag_field="schedule_mode", kw_only=True):
 class HeatSchedule(_Schedule, tag="HEAT", kw_only=True):
     """A whole schedule for heating."""
 
-    days: HeatDays
+    days: Days[HeatSetpoint]
 
 
 class CoolSchedule(_Schedule, tag="COOL", kw_only=True):
     """A whole schedule for cooling."""
 
-    days: CoolDays
+    days: Days[CoolSetpoint]
 
 
 class RangeSchedule(_Schedule, tag="RANGE", kw_only=True):
     """A whole schedule for heating and cooling."""
 
-    days: RangeDays
+    days: Days[RangeSetpoint]
 
 
 Schedule: TypeAlias = HeatSchedule | CoolSchedule | RangeSchedule

@@ -1,15 +1,17 @@
 -- Who a key is of. KEYS: the key's record, the counter of this client's failures. ARGV: the hash of the key,
 -- now, requests per minute (0: any), failures per minute (0: not counted).
--- Returns {'slow'} for a client that came with too many wrong ones, {'wrong'}, or
+-- Returns {'slow'} for one wrong key too many - a right one is let in all the same, for who else shares the
+-- address of somebody who guesses must not be shut out -, {'wrong'}, or
 -- {'ok', requests in this minute, name, scopes, user, devices}.
 
 local hash, now, limit, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if most > 0 and tonumber(redis.call('GET', KEYS[2]) or 0) >= most then return { 'slow' } end
 
 local stored, expires, used, minute, count, name, scopes, user, devices = unpack(redis.call('HMGET', KEYS[1],
   'hash', 'expires', 'used', 'minute', 'count', 'name', 'scopes', 'user', 'devices'))
 if stored ~= hash or (expires and tonumber(expires) <= now) then
-  if most > 0 and redis.call('INCR', KEYS[2]) == 1 then redis.call('EXPIRE', KEYS[2], 60) end
+  if most == 0 then return { 'wrong' } end
+  if tonumber(redis.call('GET', KEYS[2]) or 0) >= most then return { 'slow' } end
+  if redis.call('INCR', KEYS[2]) == 1 then redis.call('EXPIRE', KEYS[2], 60) end
   return { 'wrong' }
 end
 
