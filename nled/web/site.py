@@ -206,9 +206,15 @@ class Channel(HTTPChannel):
         self._idle = True
         super().requestDone(request)
 
+    def pauseProducing(self) -> None:
+        """Read nothing from a client that does not read, which Twisted does while it handles a request."""
+        super().pauseProducing()
+        self._networkProducer.pauseProducing()
+
     def resumeProducing(self) -> None:
         """Go on once the client has read."""
         super().resumeProducing()
+        self._networkProducer.resumeProducing()
         request, self._unread = self._unread, None
         if request is not None:
             self.requestDone(request)

@@ -64,7 +64,7 @@ class HistoryTests(CtlTestCase):
                 "2026-11-18T11:06:40.000Z,mode,heat",
                 "2026-11-18T11:06:40.000Z,target,21.0",
                 "2026-11-18T11:06:40.000Z,temperature,19.5",
-                "2026-11-18T12:06:40.000Z,heating,False",
+                "2026-11-18T12:06:40.000Z,heating,false",
                 "2026-11-18T12:06:40.000Z,temperature,20.5",
             ],
         )

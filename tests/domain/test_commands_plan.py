@@ -174,7 +174,7 @@ class Description(SynchronousTestCase):
             "set_schedule_mode": ("HEAT", "COOL", "RANGE"),
             "set_device_setting": (
                 {"learning_mode": True, "target_humidity": 40, "click_sound": "off", "country_code": "US"},
-                {"fan_timer_duration_minutes": 15, "temperature_lock_pin_hash": ""},
+                {"fan_timer_duration": 900, "temperature_lock_pin_hash": ""},
             ),
             "set_lock": ({"pin_hash": HASH, "temp_min": 18, "temp_max": 24},),
             "clear_lock": (None,),

@@ -36,6 +36,16 @@ class Household:
                 self._introduce(serial)
             if owners.get(serial) is None:
                 self._claim(serial)
+        first, second = OWNERS
+        share = {"serial": first, "userId": OWNERS[second], "permission": "read"}
+        self._ask("POST", "/api/shares", share)
+
+    def unlock(self) -> None:
+        """Lift what limits the setpoints of the thermostats, which would fail most that is asked of them."""
+        limits = ("temperature_lock", "upper_safety_temp_enabled", "lower_safety_temp_enabled")
+        value = dict.fromkeys(limits, False)
+        for serial in OWNERS:
+            self._ask("POST", "/command", {"serial": serial, "command": "set_device_setting", "value": value})
 
     def _introduce(self, serial: str) -> None:
         buckets = boot(Identity.of(serial), Random(serial))

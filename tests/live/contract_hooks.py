@@ -37,5 +37,13 @@ def before_call(_context, case, _kwargs):
 
 @schemathesis.hook
 def after_call(_context, case, response):
-    if case.method.upper() == "DELETE" and response.status_code == 200:
+    if response.status_code != 200:
+        return
+    if case.method.upper() == "DELETE":
         HOUSEHOLD.settle()
+    elif case.operation.path.endswith("/lock") or _sets_limits(case):
+        HOUSEHOLD.unlock()
+
+
+def _sets_limits(case):
+    return case.operation.path == "/command" and case.body["command"] in ("set_lock", "set_device_setting")

@@ -27,7 +27,17 @@ PinHash: TypeAlias = Annotated[
 ]
 Mode: TypeAlias = Literal["off", "heat", "cool", "heat-cool", "heat_cool", "range", "auto", "emergency"]
 ScheduleMode: TypeAlias = Literal["HEAT", "COOL", "RANGE"]
-Typed: TypeAlias = Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
+# What was typed into a form: 4.5 to 32, and 0 to 86399.
+TypedCelsius: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^0{0,4}(4\.[5-9][0-9]{0,8}|([5-9]|[12][0-9]|3[01])(\.[0-9]{1,9})?|32(\.0{1,9})?)$",
+        description="°C",
+    ),
+]
+TypedTime: TypeAlias = Annotated[
+    str, Meta(pattern=r"^0{0,4}([0-9]{1,4}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2})(\.0{1,9})?$")
+]
 
 
 class Temperatures(Struct, forbid_unknown_fields=True):
@@ -37,7 +47,9 @@ class Temperatures(Struct, forbid_unknown_fields=True):
     high: Celsius | UnsetType = UNSET
 
 
-Time: TypeAlias = Annotated[int, Meta(ge=0, lt=86_400, description="Seconds after local midnight.")] | Typed
+Time: TypeAlias = (
+    Annotated[int, Meta(ge=0, lt=86_400, description="Seconds after local midnight.")] | TypedTime
+)
 
 
 class Setpoint(Struct, kw_only=True):
@@ -54,22 +66,22 @@ class HeatSetpoint(Setpoint, kw_only=True):
     """What to heat to, from when on."""
 
     type: Literal["HEAT"]
-    temp: Celsius | Typed
+    temp: Celsius | TypedCelsius
 
 
 class CoolSetpoint(Setpoint, kw_only=True):
     """What to cool to, from when on."""
 
     type: Literal["COOL"]
-    temp: Celsius | Typed
+    temp: Celsius | TypedCelsius
 
 
 class RangeSetpoint(Setpoint, kw_only=True):
     """What to heat and to cool to, from when on; the former is under the latter."""
 
     type: Literal["RANGE"]
-    low: Celsius | Typed = field(name="temp-min")
-    high: Celsius | Typed = field(name="temp-max")
+    low: Celsius | TypedCelsius = field(name="temp-min")
+    high: Celsius | TypedCelsius = field(name="temp-max")
 
 
 S = TypeVar("S", bound=Setpoint)
@@ -138,6 +150,10 @@ class HotWater(Struct, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=30, le=70, description="°C")] | UnsetType = UNSET
 
 
+def _also(names: Mapping[str, str]) -> str:
+    return ", ".join(f"`{other}` for `{name}`" for other, name in names.items())
+
+
 def _type_of(setting: Setting) -> Any:
     meta = Meta(ge=setting.low, le=setting.high, description=setting.unit)
     kinds: dict[str, Any] = {
@@ -154,16 +170,12 @@ def _type_of(setting: Setting) -> Any:
 
 DeviceSettings = defstruct(
     "DeviceSettings",
-    [
-        *((name, _type_of(setting) | UnsetType, UNSET) for name, setting in SETTINGS.items()),
-        *((name, _type_of(SETTINGS[real]) | UnsetType, UNSET) for name, real in ALIASES.items()),
-        *(
-            (name, Annotated[int, Meta(ge=1, le=LONGEST_RUN // 60, description="minutes")] | UnsetType, UNSET)
-            for name in MINUTES
-        ),
-    ],
+    [(name, _type_of(setting) | UnsetType, UNSET) for name, setting in SETTINGS.items()],
     forbid_unknown_fields=True,
-    namespace={"__doc__": "Any settings of the thermostat, all or none of which are set."},
+    namespace={
+        "__doc__": "Any settings of the thermostat, all or none of which are set. Other names of some of them: "
+        f"{_also({**ALIASES, **MINUTES})}; none may be given by both names."
+    },
 )
 
 
