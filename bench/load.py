@@ -63,16 +63,19 @@ class Client:
         self._loop = loop
         self._sock = connect(where)
         self._sock.settimeout(0)
-        self._data = b""
+        self._data = bytearray()
         self._answered: Callable[[bytes], None] | None = None
-        self._whole: Callable[[bytes], bool] = is_whole
+        self._whole: Callable[[bytearray], bool] = is_whole
         loop.watch(self._sock, self._readable)
 
     def ask(
-        self, request: bytes, answered: Callable[[bytes], None], whole: Callable[[bytes], bool] | None = None
+        self,
+        request: bytes,
+        answered: Callable[[bytes], None],
+        whole: Callable[[bytearray], bool] | None = None,
     ) -> None:
         """Send a request; `answered` gets the bytes of its answer once they are `whole`."""
-        self._data, self._answered, self._whole = b"", answered, whole or is_whole
+        self._data, self._answered, self._whole = bytearray(), answered, whole or is_whole
         send_all(self._sock, request)
 
     def close(self) -> None:
@@ -82,13 +85,13 @@ class Client:
     def _readable(self, _events: int) -> None:
         received = self._sock.recv(65536)
         if not received:
-            raise BenchError(f"The server hung up after {self._data[:200]!r}.")
+            raise BenchError(f"The server hung up after {bytes(self._data[:200])!r}.")
         self._data += received
         if self._whole(self._data):
             if not self._data.startswith(b"HTTP/1.1 200 "):
-                raise BenchError(f"The server answered {self._data[:400]!r}.")
+                raise BenchError(f"The server answered {bytes(self._data[:400])!r}.")
             assert self._answered is not None
-            self._answered(self._data)
+            self._answered(bytes(self._data))
 
 
 class Pinger:
@@ -130,7 +133,7 @@ def send_all(sock: socket.socket, request: bytes) -> None:
         raise BenchError(f"A request of {len(request)} bytes did not fit into the socket.")
 
 
-def is_whole(data: bytes) -> bool:
+def is_whole(data: bytearray) -> bool:
     """Tell whether an answer with a Content-Length is complete."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -139,7 +142,7 @@ def is_whole(data: bytes) -> bool:
     return len(data) >= end + 4 + int(data[start : data.index(b"\r\n", start)])
 
 
-def has_head(data: bytes) -> bool:
+def has_head(data: bytearray) -> bool:
     """Tell whether the head of an answer is complete."""
     return b"\r\n\r\n" in data
 

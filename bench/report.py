@@ -134,8 +134,8 @@ def _listing(report: Report) -> Iterator[str]:
     yield (
         f"The list of {listing.many:,} devices: {listing.many_us / 1000:.1f} ms, {times:.1f} times that of "
         f"{listing.few:,} ({listing.few_us / 1000:.1f} ms); at most {MOST_TIMES_FEW:g}: "
-        f"{_verdict(times <= MOST_TIMES_FEW)}. Slowest ping meanwhile: {listing.longest * 1000:.0f} ms "
-        f"(of {listing.pings})."
+        f"{_verdict(times <= MOST_TIMES_FEW)}. Slowest small answer to a device meanwhile: "
+        f"{listing.longest * 1000:.0f} ms (of {listing.meanwhile})."
     )
 
 

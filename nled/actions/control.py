@@ -19,8 +19,8 @@ from nled.domain.wire import Receipt
 from nled.store.client import StoreUnavailable
 from nled.store.devices import Devices, Write, Written
 
-# Somebody else writing the same bucket between our read and our write is rare; five times is a fault.
-_TRIES = 5
+# Of several processes with commands for one device, one wins each time; to lose so often is a fault.
+_TRIES = 50
 # Seconds that a command waits for those before it.
 _TURN = 5.0
 # Of a write that has come so far there is no more to wait for.
@@ -119,7 +119,7 @@ class Control:
     async def _try(self, who: Principal, serial: str, name: str, rule: Plan) -> Done | None:
         """Read, decide and write; None if what was read had changed by then."""
         now = self._now()
-        device = await self.devices.read(serial, now, WANTED)
+        device = await self.devices.read(serial, now, WANTED, pending=False)
         if device is None:
             raise NotKnown("Device not found")
         permit(who, Need.WRITE, device)

@@ -8,11 +8,12 @@ the header's `made`.
 import re
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
+from nled.domain.access import Scope
 from nled.domain.buckets import TEN_YEARS, is_foreign, parse_key
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest
@@ -20,6 +21,7 @@ from nled.domain.pairing import parse_user, structure_id
 from nled.domain.people import INVITE_KEPT, InviteState, parse_email, parse_name, parse_scopes
 from nled.domain.requests import DEEPEST, MOST_FIELDS, deeper
 from nled.domain.serials import sanitize
+from nled.domain.shapes import Email, KeyName, UserId
 
 VERSION = 1
 # Whole numbers that every reader of JSON takes for the same.
@@ -34,7 +36,21 @@ _ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 _CODE = re.compile(r"[A-Z0-9]{7}")
 _MOMENT = re.compile(r"[0-9]{1,15}")
 _POINT = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
+_SERIAL = re.compile(r"[0-9A-Z]{10,32}")
 _LONGEST = 256
+
+
+def _like(pattern: re.Pattern[str]) -> Meta:
+    """Tell the description what `check` checks."""
+    return Meta(extra_json_schema={"pattern": f"^{pattern.pattern}$"})
+
+
+Hash = Annotated[str, _like(_HASH)]
+Id = Annotated[str, _like(_ID)]
+Upper = Annotated[str, _like(_SERIAL)]
+Code = Annotated[str, _like(_CODE)]
+ScopeName = Annotated[str, Meta(extra_json_schema={"enum": get_args(Scope)})]
+Point = Annotated[str, _like(_POINT)]
 
 
 class _Record(Struct, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"):
@@ -57,17 +73,17 @@ class BucketRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
 class OwnerRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Whose a device is, since when, by which code; `open` since a factory reset to a new claim."""
 
-    user: str
+    user: UserId
     at: Whole
-    code: str | None = None
+    code: Code | None = None
     open: Bit = 0
 
 
 class InviteRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """An invite to a device; the token itself is kept nowhere, only its hash."""
 
-    id: str
-    hash: str
+    id: Id
+    hash: Hash
     permission: Permission
     created: Whole
     expires: Whole
@@ -77,22 +93,22 @@ class InviteRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
 class PersonRecord(_Record, tag="person"):
     """Somebody, and the buckets of their home."""
 
-    user: str
+    user: UserId
     created: Whole
-    email: str = ""
+    email: Email = ""
     buckets: list[BucketRecord] = []
 
 
 class KeyRecord(_Record, tag="key"):
     """An API key, by its hash."""
 
-    id: str
-    hash: str
-    name: str
-    scopes: list[str]
+    id: Id
+    hash: Hash
+    name: KeyName
+    scopes: Annotated[list[ScopeName], Meta(extra_json_schema={"minItems": 1})]
     created: Whole
-    user: str | None = None
-    devices: list[str] | None = None
+    user: UserId | None = None
+    devices: list[Upper] | None = None
     expires: Whole | None = None
     used: Whole | None = None
 
@@ -107,13 +123,13 @@ class UnitRecord(_Record, tag="unit"):
 class DeviceRecord(_Record, tag="device"):
     """A device with its buckets, its people and its secrets: the hash of its pin, and its password."""
 
-    serial: str
+    serial: Upper
     seen: Whole | None = None
     facts: dict[str, str] = {}
     owner: OwnerRecord | None = None
     shares: dict[str, Permission] = {}
     invites: list[InviteRecord] = []
-    pin: str | None = None
+    pin: Hash | None = None
     secret: str | None = None
     previous: str | None = None
     buckets: list[BucketRecord] = []
@@ -122,8 +138,8 @@ class DeviceRecord(_Record, tag="device"):
 class HistoryRecord(_Record, tag="history"):
     """Some points of a device's history, by their ids in order: JSON texts by name of the series."""
 
-    serial: str
-    points: list[tuple[str, dict[str, str]]]
+    serial: Upper
+    points: list[tuple[Point, dict[str, str]]]
 
 
 Record = PersonRecord | KeyRecord | UnitRecord | DeviceRecord | HistoryRecord

@@ -14,5 +14,9 @@ def window(hold: float) -> int:
 
 
 def available(seen: int | None, now: int, window_ms: int) -> bool:
-    """Whether a device last heard of at `seen` (ms, None for never) counts as online."""
-    return seen is not None and now - seen < window_ms
+    """Whether a device last heard of at `seen` (ms, None for never) counts as online.
+
+    A contact far ahead of now is one of a clock that was wrong, or is: a machine without one of its own comes
+    back up to an hour behind.
+    """
+    return seen is not None and abs(now - seen) < window_ms

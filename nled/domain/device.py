@@ -53,9 +53,7 @@ class Device:
 
     Attributes:
         owner, structure: the ids of its user and its home, None while nobody has claimed it.
-        first, seen: when it was first and last heard of, in ms; None for one that is owned and has
-            not come since.
-        facts: what it said of itself at its entry, by the names of the form.
+        seen: when it was last heard of, in ms; None for one that is owned and has not come since.
         shares: what others than the owner may do, by user.
         buckets: by object key; those of its home among them.
     """
@@ -63,9 +61,7 @@ class Device:
     serial: str
     owner: str | None = None
     structure: str | None = None
-    first: int | None = None
     seen: int | None = None
-    facts: Mapping[str, str] = field(factory=dict)
     shares: Mapping[str, Permission] = field(factory=dict)
     buckets: Mapping[str, Bucket] = field(factory=dict)
 
@@ -96,8 +92,8 @@ class Device:
 
     def bucket(self, kind: str) -> Bucket:
         """Find the device's bucket of a kind, or its home's; an empty one where there is none."""
-        key = ObjectKey(kind, (self.structure or "default") if kind == "structure" else self.serial)
-        return self.buckets.get(str(key)) or Bucket(key)
+        identifier = (self.structure or "default") if kind == "structure" else self.serial
+        return self.buckets.get(f"{kind}.{identifier}") or Bucket(ObjectKey(kind, identifier))
 
 
 @frozen

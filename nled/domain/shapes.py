@@ -25,7 +25,7 @@ def _shape(description: str, pattern: str, *, examples: list[str] | None = None,
 Serial: TypeAlias = Annotated[
     str,
     _shape(
-        "A thermostat's serial: 10 to 32 letters and digits, in any case; whatever else is in it is ignored.",
+        "A thermostat's serial: 10 to 32 letters and digits, in any case.",
         _OF_SERIAL,
         examples=[_EXAMPLE],
     ),
@@ -33,7 +33,7 @@ Serial: TypeAlias = Annotated[
 PathSerial: TypeAlias = Annotated[
     str,
     _shape(
-        "A thermostat's serial: 10 to 32 letters and digits, in any case, with or without hyphens.",
+        "A thermostat's serial: 10 to 32 letters and digits, in any case.",
         "[_-]*([A-Za-z0-9][_-]*){10,32}",
         examples=[_EXAMPLE],
     ),

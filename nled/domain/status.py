@@ -4,9 +4,9 @@ It is a contract with clients that exist (PROTOCOL.md c.3, n.1 to n.3): no nulls
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from nled.domain.device import Delivery
 from nled.domain.eco import EcoMode
@@ -82,7 +82,7 @@ class Status(Struct, frozen=True, kw_only=True):
     complete: bool
     is_available: bool
     is_online: bool
-    last_seen: datetime
+    last_seen: Annotated[datetime, Meta(tz=True)]
     name: str
     owner: str | None
     structure_id: str

@@ -11,7 +11,7 @@ from attrs import frozen
 from nled.domain.buckets import REPLACED, SERVER_OWNED, ObjectKey
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
-from nled.store.scripts import Scripts, load, refuse_when_full
+from nled.store.scripts import HOMES, WRITING, Scripts, load, refuse_when_full
 
 Outcome = Literal["stored", "same", "conflict", "refused", "full"]
 
@@ -117,5 +117,5 @@ def _updates(reply: Sequence[Any]) -> tuple[Update, ...]:
     )
 
 
-_SUBSCRIBE, _REREAD, _PUT = load("subscribe"), load("reread"), load("put")
+_SUBSCRIBE, _REREAD, _PUT = load("subscribe", HOMES), load("reread", HOMES), load("put", WRITING)
 _METADATA = load("metadata")

@@ -4,6 +4,7 @@ Each operation is one round trip and one step for everybody else; the rules are 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -16,15 +17,13 @@ from nled.domain.errors import Full, NotKnown
 from nled.domain.wire import Receipt
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import Scripts, load
+from nled.store.scripts import READING, WRITING, Scripts, load
 
 # The fields wanted of a device's buckets, by the kind of bucket; of other kinds nothing is read.
-Wanted = Mapping[str, Sequence[str]]
+Wanted = Mapping[str, tuple[str, ...]]
 
 # So many devices are read in one step, which takes a few ms at most (see tests/store/test_devices.py).
 STEP = 25
-# What the hash of facts holds besides what the device said.
-_OURS = frozenset({"first", "entry", "bytes", "wifi"})
 _HEAD = ("r", "t", "w", "a", "p")
 
 
@@ -59,9 +58,14 @@ class Devices:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    async def read(self, serial: str, now: int, wanted: Wanted | None = None) -> Device | None:
-        """Read a device, with all of its buckets or the wanted fields; None if nobody met or owns it."""
-        found = await self._snapshot([serial], now, wanted)
+    async def read(
+        self, serial: str, now: int, wanted: Wanted | None = None, *, pending: bool = True
+    ) -> Device | None:
+        """Read a device, with all of its buckets or the wanted fields; None if nobody met or owns it.
+
+        With `pending` also what it has yet to take, which the store has to look for.
+        """
+        found = await self._snapshot([serial], now, wanted, pending=pending)
         return found[0] if found else None
 
     async def read_many(self, serials: Sequence[str], now: int, wanted: Wanted | None = None) -> list[Device]:
@@ -149,12 +153,25 @@ class Devices:
         objects: int | None = await self._scripts.ask(_FORGET, serial, now)
         return objects
 
-    async def _snapshot(self, serials: Sequence[str], now: int, wanted: Wanted | None) -> list[Device]:
-        names = None
-        if wanted is not None:
-            names = [(kind, _HEAD + tuple(f"v:{name}" for name in fields)) for kind, fields in wanted.items()]
-        reply = await self._scripts.ask(_SNAPSHOT, "", now, serials=serials, wanted=names)
-        return [_device(wanted, each) for each in reply]
+    async def _snapshot(
+        self, serials: Sequence[str], now: int, wanted: Wanted | None, *, pending: bool = True
+    ) -> list[Device]:
+        script = _snapshot_of(None if wanted is None else tuple(wanted.items()))
+        reply = await self._scripts.ask(script, "", now, serials=serials, pending=pending)
+        return [_device(each) for each in reply]
+
+
+@lru_cache(maxsize=32)
+def _snapshot_of(wanted: tuple[tuple[str, tuple[str, ...]], ...] | None) -> Script:
+    """Make the script that reads the wanted fields: their names with each request would be most of it."""
+    if wanted is None:
+        return Script("snapshot", ("local WANTED", *_SNAPSHOT))
+    kinds = []
+    for kind, names in wanted:
+        fields = ", ".join(f"'{name}'" for name in (*_HEAD, *(f"v:{name}" for name in names)))
+        heads = ", ".join(f"',\"{name}\":'" for name in names)
+        kinds.append(f"{{ '{kind}', {{ {fields} }}, {{ {heads} }} }},")
+    return Script("snapshot", ("local WANTED = {", *kinds, "}", *_SNAPSHOT))
 
 
 def _write(write: Write) -> dict[str, object]:
@@ -177,46 +194,36 @@ def _written(write: Write, reply: Sequence[Any]) -> Written:
     return Written(outcome, receipt, delivery, fields, minted)
 
 
-def _device(wanted: Wanted | None, reply: Sequence[Any]) -> Device:
-    serial, owner, structure, seen, said, shares, buckets = reply
-    facts = dict(zip(said[::2], said[1::2], strict=True))
-    first = facts.get("first")
+def _device(reply: Sequence[Any]) -> Device:
+    serial, owner, structure, seen, shares, buckets = reply
     return Device(
         serial,
         owner,
         structure,
-        int(first) if first else None,
         int(float(seen)) if seen else None,
-        {name: text for name, text in facts.items() if name not in _OURS},
         dict(zip(shares[::2], shares[1::2], strict=True)),
-        _buckets(wanted, buckets),
+        {
+            key: Bucket(
+                ObjectKey(*key.split(".", 1)),
+                int(revision),
+                int(timestamp),
+                _decoded(values),
+                _pending(key, pending) if pending else (),
+            )
+            for key, revision, timestamp, values, pending in zip(*[iter(buckets)] * 5, strict=True)
+        },
     )
 
 
-def _buckets(wanted: Wanted | None, reply: Sequence[Any]) -> dict[str, Bucket]:
-    """Make the buckets of one device of a reply: key, fields, pending, and so on."""
-    found, documents = [], []
-    for key, fields, pending in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
-        kind, _, identifier = key.partition(".")
-        if wanted is None:
-            stored = dict(zip(fields[::2], fields[1::2], strict=True))
-            head = stored["r"], stored["t"]
-            pieces = [f"{encode(name[2:])}:{text}" for name, text in stored.items() if name.startswith("v:")]
-        else:
-            head = fields[0], fields[1]
-            pieces = [
-                f'"{name}":{text}'
-                for name, text in zip(wanted[kind], fields[len(_HEAD) :], strict=True)
-                if text is not None
-            ]
-        documents.append(f"{{{','.join(pieces)}}}")
-        found.append((ObjectKey(kind, identifier), int(head[0]), int(head[1]), _pending(key, pending or ())))
-    # One document is decoded faster than each of hundreds of values.
-    values = msgspec.json.decode(f"[{','.join(documents)}]")
-    return {
-        str(key): Bucket(key, revision, timestamp, held, pending)
-        for (key, revision, timestamp, pending), held in zip(found, values, strict=True)
-    }
+def _decoded(values: str | Sequence[str]) -> dict[str, Any]:
+    """Decode the values of a bucket, in one piece: each by itself would take many times as long."""
+    if isinstance(values, str):
+        members = values[1:]
+    else:
+        stored = zip(values[::2], values[1::2], strict=True)
+        members = ",".join([f"{encode(name[2:])}:{text}" for name, text in stored if name.startswith("v:")])
+    decoded: dict[str, Any] = msgspec.json.decode(f"{{{members}}}")
+    return decoded
 
 
 def _pending(key: str, flat: Sequence[Any]) -> tuple[Pending, ...]:
@@ -239,10 +246,8 @@ def _pending(key: str, flat: Sequence[Any]) -> tuple[Pending, ...]:
 
 
 _DIALOG = "device_alert_dialog"
-# What does not write goes without what does, of which the server would make every function first.
-_READING = ("common", "state")
-_SNAPSHOT, _DELIVERY = load("snapshot", _READING), load("delivery", _READING)
-_COMMAND, _RESEND, _UNPAIR, _FORGET = load("command"), load("resend"), load("unpair"), load("forget")
+_SNAPSHOT, _DELIVERY = load("snapshot", READING).parts, load("delivery", READING)
+_COMMAND, _RESEND, _UNPAIR, _FORGET = load("command", WRITING), load("resend"), load("unpair"), load("forget")
 _OWNED = Script(
     "owned",
     """if not KEYS[2] then return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES') end

@@ -18,7 +18,11 @@ from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
 
-_SHARED = ("common", "state", "history", "write", "home", "access")
+# What scripts share, each with what it builds on: the server makes every function of it each time one runs.
+READING = ("common", "state")
+WRITING = (*READING, "history", "write")
+HOMES = (*WRITING, "home")
+_ALL = (*HOMES, "access")
 
 
 @lru_cache
@@ -37,7 +41,7 @@ def _recorded() -> str:
     return "\n".join(("local function recorded_of(kind)", *cases, "end"))
 
 
-def load(name: str, shared: Sequence[str] = _SHARED) -> Script:
+def load(name: str, shared: Sequence[str] = _ALL) -> Script:
     """Load `lua/NAME.lua`; what is not about one device's buckets does without what those share."""
     return Script(name, (keys.LUA, _recorded(), *map(_text, (*shared, name))))
 

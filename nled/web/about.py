@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from attrs import frozen
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
@@ -38,7 +38,7 @@ class Availability(Struct):
     """Whether a device is available, and when it was last heard of; 1970 for never."""
 
     is_available: bool
-    last_seen: datetime
+    last_seen: Annotated[datetime, Meta(tz=True)]
 
 
 class Stats(Struct):

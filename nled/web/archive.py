@@ -73,10 +73,10 @@ class ArchiveRoutes:
         )
 
     async def export(self, call: Call) -> Page:
-        """Give one page."""
+        """Give some of everything nled keeps, secrets included; `next` leads to the rest."""
         return Page(*await self.archives.page(call.query.after))
 
     async def restore(self, call: Call) -> Imported:
-        """Bring records back."""
+        """Bring exported records back; what is there already stays."""
         done = await self.archives.restore(call.body.records, merge=call.body.merge)
         return Imported(done.imported, done.kept)

@@ -34,7 +34,11 @@ class Command(Struct):
 
 
 class Waiting(Struct):
-    """How long an answer may wait until the device has acknowledged, in seconds."""
+    """How long an answer may wait.
+
+    Attributes:
+        wait: seconds, for the thermostat's acknowledgement.
+    """
 
     wait: Annotated[float, Meta(ge=0, le=MOST_WAIT)] = 0.0
 

@@ -127,13 +127,13 @@ class LanRoutes:
         )
 
     async def scan(self, call: Call) -> Found:
-        """Look for thermostats."""
+        """Look for thermostats on the attached networks; joins a scan that runs."""
         scan, seen = await self.lan.scan(call.principal)
         subnets = [str(network.scanned) for network in scan.networks]
         return Found(_units(seen), subnets[0], subnets)
 
     async def progress(self, call: Call) -> Progress:
-        """Tell how far that is."""
+        """Tell how far the scan that runs, or the last one, has come."""
         scan, seen = await self.lan.progress(call.principal)
         return Progress(scan.running, scan.probed, scan.total, _units(seen))
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
 from nled import __version__
-from nled.domain.access import Need, permits, trusted
+from nled.domain.access import Need, scope_of
 from nled.domain.commands import requests
 from nled.domain.shapes import VARIABLES
 from nled.web import control
@@ -101,7 +101,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key: `nle_` and 64 hexadecimal digits.",
+                    "description": "An API key: `nle_` and 64 hexadecimal digits; its role is its scope.",
                 }
             },
         },
@@ -131,14 +131,24 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
         operation["description"] = endpoint.handler.__doc__.split("\n\n")[0].strip()
     if parameters := list(_parameters(endpoint, schemas)):
         operation["parameters"] = parameters
-    if endpoint.body is not None:
-        needed = any(each.required for each in msgspec.structs.fields(endpoint.body))
-        operation["requestBody"] = {"required": needed, "content": _json(schemas.of(_body(endpoint)))}
+    if (body := _body(endpoint)) is not None:
+        operation["requestBody"] = {"required": _is_needed(body), "content": _json(schemas.of(body))}
     if endpoint.need is not Need.OPEN:
+        key = {"bearer": [scope_of(endpoint.need)]}
         # An empty choice is "without": from networks that are trusted.
-        without = endpoint.tag != "v1" and permits(trusted(""), endpoint.need)
-        operation["security"] = [{}, {"bearer": []}] if without else [{"bearer": []}]
+        operation["security"] = [key] if _takes_a_key(endpoint) else [{}, key]
     return operation
+
+
+def _takes_a_key(endpoint: Endpoint) -> bool:
+    """Whether a key is needed from wherever one comes."""
+    return endpoint.tag == "v1" or endpoint.need in (Need.ADMIN, Need.TRANSFER)
+
+
+def _is_needed(body: Any) -> bool:
+    """Whether nothing at all is too little, whichever Struct it may be."""
+    kinds = get_args(body) or (body,)
+    return all(any(each.required for each in msgspec.structs.fields(kind)) for kind in kinds)
 
 
 def _identifier(endpoint: Endpoint) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from inspect import cleandoc
 from types import UnionType
 from typing import Any, Final, get_args
 
@@ -9,6 +10,7 @@ import msgspec
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ATTRIBUTES: Final = "Attributes:"
+_SOURCE: Final = re.compile(r" \(PROTOCOL\.md [^)]*\)")
 _ATTRIBUTE: Final = re.compile(r"    (\w+(?:, \w+)*): (.*)")
 
 
@@ -72,16 +74,16 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """Give the fields of a Struct what its docstring says of them."""
-    text, found, attributes = schema.get("description", "").partition(_ATTRIBUTES)
-    if not found:
+    if "description" not in schema:
         return schema
+    text, _, attributes = _SOURCE.sub("", cleandoc(schema["description"])).partition(_ATTRIBUTES)
     properties = dict(schema["properties"])
     names: list[str] = []
     for line in attributes.splitlines():
         if begun := _ATTRIBUTE.fullmatch(line):
             names = begun[1].split(", ")
             for name in names:
-                properties[name] = {**properties[name], "description": begun[2]}
+                properties[name] = {**properties[name], "description": begun[2][:1].upper() + begun[2][1:]}
         elif line.strip():
             for name in names:
                 properties[name]["description"] += f" {line.strip()}"

@@ -88,12 +88,12 @@ class BoundedRequest(Request):
             self.processingFailed(Failure())
 
     def begin(
-        self, status: int, head: Head, length: int | None = None, content_type: bytes = b"application/json"
+        self, status: int, head: Head, body: bytes | None = None, content_type: bytes = b"application/json"
     ) -> None:
         """Write the head of an answer, with the names of headers exactly as they are given.
 
         Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand (TRAPS.md T-W14). Without
-        a `length` the body follows by `write`, each call one chunk.
+        a `body` it follows by `write`, each call one chunk.
         """
         self.setResponseCode(status)
         self.startedWriting = 1
@@ -104,8 +104,8 @@ class BoundedRequest(Request):
         if status == NO_CONTENT:
             # Neither a length nor chunks, by RFC 9110 8.6.
             pass
-        elif length is not None:
-            lines.append(b"Content-Length: %d\r\n" % length)
+        elif body is not None:
+            lines.append(b"Content-Length: %d\r\n" % len(body))
         elif self.clientproto == b"HTTP/1.1" and self.method != b"HEAD":
             self.chunked = 1
             lines.append(b"Transfer-Encoding: chunked\r\n")
@@ -113,13 +113,13 @@ class BoundedRequest(Request):
             lines.append(b"Connection: close\r\n")
         lines.extend(b"%b: %b\r\n" % line for line in (*head, *self.extra))
         lines.append(b"\r\n")
+        if body and self.method != b"HEAD":
+            lines.append(body)
         self.channel.write(b"".join(lines))
 
     def reply(self, status: int, head: Head, body: bytes) -> None:
         """Send a whole JSON answer and finish."""
-        self.begin(status, head, len(body))
-        if self.method != b"HEAD":
-            self.channel.write(body)
+        self.begin(status, head, body)
         self.finish()
 
     def finish(self) -> None:

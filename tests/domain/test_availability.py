@@ -12,5 +12,6 @@ class Availability(SynchronousTestCase):
 
     def test_silence(self) -> None:
         rows = [(None, False), (NOW, True), (NOW - 299_999, True), (NOW - 300_000, False), (NOW + 5000, True)]
+        rows += [(NOW + 299_999, True), (NOW + 300_000, False)]
         for seen, expected in rows:
             self.assertIs(available(seen, NOW, 300_000), expected, seen)

@@ -29,16 +29,17 @@ class Household:
     key: str
 
     def settle(self) -> None:
-        """See that the thermostats are there, have told all of themselves, and belong to their owners."""
+        """See that the thermostats are there, have told all of themselves, and belong to their owners, each shared with the other's."""
         owners = {each["serial"]: each["owner"] for each in self._ask("GET", "/api/devices").json["devices"]}
-        for serial in OWNERS:
+        for serial, owner in OWNERS.items():
             if serial not in owners:
                 self._introduce(serial)
             if owners.get(serial) is None:
                 self._claim(serial)
-        first, second = OWNERS
-        share = {"serial": first, "userId": OWNERS[second], "permission": "read"}
-        self._ask("POST", "/api/shares", share)
+            elif owners[serial] != owner:
+                self._ask("POST", "/api/transfer", {"serial": serial, "userId": owner})
+        for serial, other in zip(OWNERS, reversed(OWNERS.values()), strict=True):
+            self._ask("POST", "/api/shares", {"serial": serial, "userId": other, "permission": "read"})
 
     def unlock(self) -> None:
         """Lift what limits the setpoints of the thermostats, which would fail most that is asked of them."""

@@ -30,6 +30,9 @@ def before_call(_context, case, _kwargs):
         with contextlib.suppress(KeyError, TypeError, ValueError):
             if 0 <= (wait := float(case.query["wait"])) <= LONGEST_WAIT:
                 case.query["wait"] = wait / 1000
+    elif case.operation.path == "/api/import" and isinstance(case.body, dict):
+        # There is somebody here already, always.
+        case.body["merge"] = case.body.get("merge", False) is False or case.body["merge"]
     if case.path_parameters.get("identifier") == OWN_ID:
         # Without its key the rest of the run would say nothing.
         case.path_parameters["identifier"] = "0" * 16
@@ -39,7 +42,7 @@ def before_call(_context, case, _kwargs):
 def after_call(_context, case, response):
     if response.status_code != 200:
         return
-    if case.method.upper() == "DELETE":
+    if case.method.upper() == "DELETE" or case.operation.path == "/api/transfer":
         HOUSEHOLD.settle()
     elif case.operation.path.endswith("/lock") or _sets_limits(case):
         HOUSEHOLD.unlock()

@@ -1,6 +1,7 @@
 """One server for two processes of nled: what dies or is cut off between them is made up for."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -102,11 +103,10 @@ class TwoDaemonsTests(OutageCase):
     def at_once(self, method: str, path: str, bodies: Sequence[dict[str, Any]]) -> list[Answer]:
         """Ask both processes in turn, before any of them answers."""
         with contextlib.ExitStack() as stack:
-            wires = []
-            for number, body in enumerate(bodies):
-                wire = stack.enter_context((self.one, self.two)[number % 2].connect("control"))
+            daemons = itertools.cycle((self.one, self.two))
+            wires = [stack.enter_context(next(daemons).connect("control")) for _ in bodies]
+            for wire, body in zip(wires, bodies, strict=True):
                 wire.send_request(method, path, body, serial=None)
-                wires.append(wire)
             return [wire.answer() for wire in wires]
 
     def test_polls_of_one_device_at_both(self):
@@ -121,7 +121,8 @@ class TwoDaemonsTests(OutageCase):
         poll = self.hold(self.two, {self.serial: claim})[self.serial]
         with self.one.connect("control") as waiting:
             body = {"serial": self.serial, "command": "set_temperature", "value": 21.5}
-            waiting.send_request("POST", "/command?wait=20", body, serial=None)
+            # Longer than this test has patience for.
+            waiting.send_request("POST", "/command?wait=30", body, serial=None)
             self.assertIn(b'"target_temperature":21.5', poll.chunk())
             self.assertTrue(waiting.silent(0.1))
             [pending] = self.one.control_ask("GET", f"/status?serial={self.serial}").json["pending"]
@@ -143,15 +144,16 @@ class TwoDaemonsTests(OutageCase):
 
     def test_commands_at_once(self):
         self.one.put("shared", {"a": 1}, self.serial)
-        bodies = [
-            {"serial": self.serial, "command": "set_temperature", "value": 10 + number / 4}
-            for number in range(40)
-        ]
-        answers = self.at_once("POST", "/command", bodies)
+        values = iter(10 + number / 16 for number in range(300))
+        body = {"serial": self.serial, "command": "set_temperature"}
+        answers = []
+        for _ in range(3):
+            bodies = [{**body, "value": value} for value in itertools.islice(values, 100)]
+            answers += self.at_once("POST", "/command", bodies)
         self.assertEqual({answer.status for answer in answers}, {200})
         data = [answer.json["data"] for answer in answers]
         # None gave up for the others, each is a write of its own, and the last one stands.
-        self.assertEqual(sorted(each["revision"] for each in data), list(range(2, 42)))
+        self.assertEqual(sorted(each["revision"] for each in data), list(range(2, 302)))
         last = max(data, key=lambda each: each["revision"])
         status = self.two.control_ask("GET", f"/status?serial={self.serial}").json
         self.assertEqual(status["target_temperature"], last["values"]["target_temperature"])

@@ -192,6 +192,60 @@ class Bounds(SiteTestCase):
         self.assertIsNotNone(self.site.buildProtocol(None))
 
 
+class Unread(SiteTestCase):
+    """A client that reads nothing: what it asks is not answered into memory, nor what it sends read."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.full = True
+        write = self.transport.write
+
+        def into_a_full_buffer(data: bytes) -> None:
+            write(data)
+            if self.full:
+                self.channel.pauseProducing()
+
+        self.transport.write = into_a_full_buffer
+
+    def drain(self) -> None:
+        self.full = False
+        self.channel.resumeProducing()
+
+    def test_what_it_asks_ahead_waits(self) -> None:
+        asked = b"".join(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d" % number for number in range(3)
+        )
+        answers = self.ask(asked)
+        self.assertEqual((answers.count(b"HTTP/1.1 200"), answers[-1:]), (1, b"0"))
+        self.assertEqual(self.transport.producerState, "paused")
+        self.drain()
+        answers = self.transport.value()
+        self.assertEqual((answers.count(b"HTTP/1.1 200"), answers[-1:]), (3, b"2"))
+        self.assertEqual(self.transport.producerState, "producing")
+        self.assertIn(b"200", self.post(b"/echo", b"x"))
+
+    def test_answers_that_are_held(self) -> None:
+        self.get(b"/held")
+        self.assertEqual(self.transport.producerState, "paused")
+        self.drain()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.holding.callback(None)
+        self.assertTrue(self.transport.value().endswith(b"0\r\n\r\n"))
+
+    def test_for_so_long_and_no_longer(self) -> None:
+        self.get(b"/of/x")
+        self.clock.advance(PATIENCE - 1)
+        self.assertFalse(self.transport.disconnecting)
+        self.clock.advance(1)
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_one_that_goes(self) -> None:
+        self.post(b"/echo", b"x" * 500)
+        self.transport.producer = None
+        self.channel.connectionLost()
+        self.assertEqual((self.site.connections, self.site.in_bodies), (0, 0))
+
+
 class Garbage(SiteTestCase):
     """A full collection would stop all answers, so nothing may need one (nled/tap.py)."""
 

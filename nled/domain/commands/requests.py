@@ -13,17 +13,32 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field
 from nled.domain.commands import hosted
 from nled.domain.quantities import HIGHEST, LOWEST
 from nled.domain.schedule import MOST_A_DAY, MOST_NAME, NAME
-from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, SETTINGS, Setting
+from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, PAIRS, SETTINGS, Setting
 from nled.domain.shapes import Serial
 
-Celsius: TypeAlias = Annotated[float, Meta(ge=LOWEST, le=HIGHEST, description="°C")]
-Fahrenheit: TypeAlias = Annotated[
-    float, Meta(ge=LOWEST * 9 / 5 + 32, le=HIGHEST * 9 / 5 + 32, description="°F")
-]
+
+def _degrees(low: float, high: float, unit: str, example: float) -> Meta:
+    return Meta(ge=low, le=high, description=unit, examples=[example])
+
+
+_FREEZING, _STEPS = 32, 9 / 5
+_IN_FAHRENHEIT = (LOWEST * _STEPS + _FREEZING, HIGHEST * _STEPS + _FREEZING, "°F")
+Celsius: TypeAlias = Annotated[float, _degrees(LOWEST, HIGHEST, "°C", 21.5)]
+Low: TypeAlias = Annotated[float, _degrees(LOWEST, HIGHEST, "°C", 18)]
+High: TypeAlias = Annotated[float, _degrees(LOWEST, HIGHEST, "°C", 24)]
+Fahrenheit: TypeAlias = Annotated[float, _degrees(*_IN_FAHRENHEIT, 70.7)]
+LowFahrenheit: TypeAlias = Annotated[float, _degrees(*_IN_FAHRENHEIT, 65)]
+HighFahrenheit: TypeAlias = Annotated[float, _degrees(*_IN_FAHRENHEIT, 75)]
 Run: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_RUN, description="Seconds; 0 ends it.")]
 Percent: TypeAlias = Annotated[int, Meta(ge=10, le=60)]
+_HASH: Final = "/PiS0Kl52c8oNptmsL4Z7cxd9mg="
 PinHash: TypeAlias = Annotated[
-    str, Meta(pattern="^[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=$", description="Base64(SHA1(PIN + SERIAL))")
+    str,
+    Meta(
+        pattern="^[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=$",
+        description="Base64(SHA1(PIN + SERIAL))",
+        examples=[_HASH],
+    ),
 ]
 Mode: TypeAlias = Literal["off", "heat", "cool", "heat-cool", "heat_cool", "range", "auto", "emergency"]
 ScheduleMode: TypeAlias = Literal["HEAT", "COOL", "RANGE"]
@@ -43,8 +58,8 @@ TypedTime: TypeAlias = Annotated[
 class Temperatures(Struct, forbid_unknown_fields=True):
     """Either or both ends of a range; low is under high."""
 
-    low: Celsius | UnsetType = UNSET
-    high: Celsius | UnsetType = UNSET
+    low: Low | UnsetType = UNSET
+    high: High | UnsetType = UNSET
 
 
 Time: TypeAlias = (
@@ -80,8 +95,8 @@ class RangeSetpoint(Setpoint, kw_only=True):
     """What to heat and to cool to, from when on; the former is under the latter."""
 
     type: Literal["RANGE"]
-    low: Celsius | TypedCelsius = field(name="temp-min")
-    high: Celsius | TypedCelsius = field(name="temp-max")
+    low: Low | TypedCelsius = field(name="temp-min")
+    high: High | TypedCelsius = field(name="temp-max")
 
 
 S = TypeVar("S", bound=Setpoint)
@@ -90,7 +105,7 @@ Day: TypeAlias = Annotated[list[S], _Most] | Annotated[dict[str, S], _Most] | Un
 
 
 class Days(Struct, Generic[S], forbid_unknown_fields=True, rename=lambda name: name[-1]):
-    """The days of a schedule; "0" is Monday. One that is missing has no setpoints."""
+    """The days of a schedule."""
 
     day_0: Day[S] = UNSET
     day_1: Day[S] = UNSET
@@ -101,6 +116,18 @@ class Days(Struct, Generic[S], forbid_unknown_fields=True, rename=lambda name: n
     day_6: Day[S] = UNSET
 
 
+class HeatDays(Days[HeatSetpoint]):
+    """The days of a schedule for heating; "0" is Monday. One that is missing has no setpoints."""
+
+
+class CoolDays(Days[CoolSetpoint]):
+    """The days of a schedule for cooling, as those for heating."""
+
+
+class RangeDays(Days[RangeSetpoint]):
+    """The days of a schedule for both, as those for heating."""
+
+
 class _Schedule(Struct, tag_field="schedule_mode", kw_only=True):
     ver: Literal[2]
     name: Annotated[str, Meta(max_length=MOST_NAME)] | None = NAME
@@ -109,19 +136,19 @@ class _Schedule(Struct, tag_field="schedule_mode", kw_only=True):
 class HeatSchedule(_Schedule, tag="HEAT", kw_only=True):
     """A whole schedule for heating."""
 
-    days: Days[HeatSetpoint]
+    days: HeatDays
 
 
 class CoolSchedule(_Schedule, tag="COOL", kw_only=True):
     """A whole schedule for cooling."""
 
-    days: Days[CoolSetpoint]
+    days: CoolDays
 
 
 class RangeSchedule(_Schedule, tag="RANGE", kw_only=True):
     """A whole schedule for heating and cooling."""
 
-    days: Days[RangeSetpoint]
+    days: RangeDays
 
 
 Schedule: TypeAlias = HeatSchedule | CoolSchedule | RangeSchedule
@@ -131,8 +158,8 @@ class LockValue(Struct, forbid_unknown_fields=True):
     """The PIN's hash, and the range that the dial is locked to."""
 
     pin_hash: PinHash
-    temp_min: Celsius
-    temp_max: Celsius
+    temp_min: Low
+    temp_max: High
 
 
 class Humidity(Struct, forbid_unknown_fields=True):
@@ -154,8 +181,12 @@ def _also(names: Mapping[str, str]) -> str:
     return ", ".join(f"`{other}` for `{name}`" for other, name in names.items())
 
 
-def _type_of(setting: Setting) -> Any:
-    meta = Meta(ge=setting.low, le=setting.high, description=setting.unit)
+def _type_of(name: str, setting: Setting) -> Any:
+    examples: list[Any] | None = None
+    for low, high in PAIRS:
+        if name in (low, high):
+            examples = [setting.low if name == low else setting.high]
+    meta = Meta(ge=setting.low, le=setting.high, description=setting.unit, examples=examples)
     kinds: dict[str, Any] = {
         "flag": bool,
         "number": Annotated[float, meta],
@@ -163,17 +194,19 @@ def _type_of(setting: Setting) -> Any:
         "until": Annotated[int, Meta(ge=0, description=f"{setting.unit}; 0 for none.")],
         "choice": Literal[setting.choices],
         "text": Annotated[str, Meta(max_length=int(setting.high))],
-        "pin_hash": Annotated[str, Meta(pattern="^([A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=)?$")],
+        "pin_hash": Annotated[
+            str, Meta(pattern="^([A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=)?$", examples=[_HASH])
+        ],
     }
     return kinds[setting.kind]
 
 
 DeviceSettings = defstruct(
     "DeviceSettings",
-    [(name, _type_of(setting) | UnsetType, UNSET) for name, setting in SETTINGS.items()],
+    [(name, _type_of(name, setting) | UnsetType, UNSET) for name, setting in SETTINGS.items()],
     forbid_unknown_fields=True,
     namespace={
-        "__doc__": "Any settings of the thermostat, all or none of which are set. Other names of some of them: "
+        "__doc__": "Any settings of the thermostat, all or none of which are set. Some have other names too: "
         f"{_also({**ALIASES, **MINUTES})}; none may be given by both names."
     },
 )
@@ -292,16 +325,16 @@ class FahrenheitSetpoint(Struct):
 class CelsiusRange(Struct):
     """Both ends of the range in °C, low under high; puts the thermostat into range mode."""
 
-    low: Celsius
-    high: Celsius
+    low: Low
+    high: High
     scale: Literal["C"] = "C"
 
 
 class FahrenheitRange(Struct):
     """Both ends of the range in °F, as those in °C."""
 
-    low: Fahrenheit
-    high: Fahrenheit
+    low: LowFahrenheit
+    high: HighFahrenheit
     scale: Literal["F"]
 
 
@@ -330,8 +363,8 @@ class EnableLock(Struct):
 
     enabled: Annotated[bool, Meta(extra_json_schema={"const": True})]
     pin_hash: PinHash
-    temp_min: Celsius
-    temp_max: Celsius
+    temp_min: Low
+    temp_max: High
 
 
 class DisableLock(Struct):

@@ -41,8 +41,8 @@ local function stamp_of(text)
   return { revision = tonumber(revision), timestamp = tonumber(timestamp), at = tonumber(at), kind = kind }
 end
 
-local function stamp_text(stamp)
-  return string.format('%.0f %.0f %.0f %s', stamp.revision, stamp.timestamp, stamp.at, stamp.kind)
+local function stamp_text(revision, timestamp, at, kind)
+  return string.format('%.0f %.0f %.0f %s', revision, timestamp, at, kind)
 end
 
 local function expired(stamp)

@@ -11,8 +11,7 @@ local function offer(key)
     -- What was meant for a moment is not told a home's other devices once more.
     local waits = content == view and stamp.timestamp > acked and not expired(stamp)
     if stamp.kind == 's' or waits then
-      stamp.revision, stamp.timestamp = revision, timestamp
-      set[#set + 1], set[#set + 2] = 's:' .. name, stamp_text(stamp)
+      set[#set + 1], set[#set + 2] = 's:' .. name, stamp_text(revision, timestamp, stamp.at, stamp.kind)
       names[#names + 1] = name
     end
   end

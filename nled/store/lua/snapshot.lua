@@ -1,34 +1,56 @@
--- Devices as they stand: request.serials; request.wanted, null for everything or {{kind, {'r', 't', 'w', 'a',
--- 'p', 'v:NAME', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact, facts,
--- shares, {key, fields, pending, ...}}: fields as HMGET has them, or as HGETALL when everything is wanted;
--- pending {name, revision, timestamp, written at, delivery, ...}, null where there is nothing.
+-- Devices as they stand: request.serials, and request.pending, whether what they have yet to take is wanted, too.
+-- WANTED, put in front by devices.py, is nil for everything or {{kind, {'r', 't', 'w', 'a', 'p', 'v:NAME', ...},
+-- {',"NAME":', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact, shares,
+-- {key, revision, timestamp, values, pending, ...}}: values as HGETALL has them when everything is wanted, else as
+-- JSON behind a comma; pending {name, revision, timestamp, written at, delivery, ...}, null where there is nothing.
 
-local function look(buckets, key, names)
-  local content, view = locate(key)
-  local fields, revision, newest, acked, pushed
-  if names then
-    fields = redis.call('HMGET', content, unpack(names))
-    revision, newest, acked, pushed = fields[1], fields[3], fields[4], fields[5]
-  else
-    fields = redis.call('HGETALL', content)
-    revision, newest, acked, pushed = unpack(redis.call('HMGET', content, 'r', 'w', 'a', 'p'))
-  end
-  if not revision then return end
-  if content ~= view then acked, pushed = unpack(redis.call('HMGET', view, 'a', 'p')) end
-  newest, acked, pushed = tonumber(newest or 0), tonumber(acked or 0), tonumber(pushed or 0)
-  local pending = false
-  if newest > acked then
-    pending = {}
-    for name, stamp in pairs((contents(content))) do
-      local state, n = progress(stamp, acked, pushed), #pending
-      if state ~= 'acknowledged' then
-        pending[n + 1], pending[n + 2], pending[n + 3] = name, stamp.revision, stamp.timestamp
-        pending[n + 4], pending[n + 5] = stamp.at, state
-      end
+local function pending_of(content, acked, pushed)
+  local pending, n = {}, 0
+  for name, stamp in pairs((contents(content))) do
+    local state = progress(stamp, acked, pushed)
+    if state ~= 'acknowledged' then
+      pending[n + 1], pending[n + 2], pending[n + 3] = name, stamp.revision, stamp.timestamp
+      pending[n + 4], pending[n + 5] = stamp.at, state
+      n = n + 5
     end
   end
+  return pending
+end
+
+-- Values as the members of a JSON object, each behind a comma. They follow five other fields.
+local function members(fields, heads)
+  local parts, n = {}, 0
+  for i = 1, #heads do
+    local text = fields[i + 5]
+    if text then
+      parts[n + 1], parts[n + 2] = heads[i], text
+      n = n + 2
+    end
+  end
+  return table.concat(parts)
+end
+
+local function look(buckets, key, names, heads)
+  local content, view = locate(key)
+  local values, revision, timestamp, newest, acked, pushed
+  if names then
+    local fields = redis.call('HMGET', content, unpack(names))
+    revision, timestamp, newest, acked, pushed = unpack(fields, 1, 5)
+    values = revision and members(fields, heads)
+  else
+    values = redis.call('HGETALL', content)
+    revision, timestamp, newest, acked, pushed = unpack(redis.call('HMGET', content, 'r', 't', 'w', 'a', 'p'))
+  end
+  if not revision then return end
+  local pending = false
+  if request.pending and newest then
+    if content ~= view then acked, pushed = unpack(redis.call('HMGET', view, 'a', 'p')) end
+    acked, pushed = tonumber(acked or 0), tonumber(pushed or 0)
+    if tonumber(newest) > acked then pending = pending_of(content, acked, pushed) end
+  end
   local n = #buckets
-  buckets[n + 1], buckets[n + 2], buckets[n + 3] = key, fields, pending
+  buckets[n + 1], buckets[n + 2], buckets[n + 3] = key, revision, timestamp
+  buckets[n + 4], buckets[n + 5] = values, pending
 end
 
 local function whole_key(kind)
@@ -37,22 +59,21 @@ local function whole_key(kind)
   return kind .. '.' .. serial
 end
 
-local function snapshot()
+local function snapshot(seen)
   local buckets = {}
-  if given(request.wanted) then
-    for _, wanted in ipairs(request.wanted) do look(buckets, whole_key(wanted[1]), wanted[2]) end
+  if WANTED then
+    for _, wanted in ipairs(WANTED) do look(buckets, whole_key(wanted[1]), wanted[2], wanted[3]) end
   else
     for _, key in ipairs(with_home_first(redis.call('SMEMBERS', index))) do look(buckets, key) end
   end
-  return {
-    serial, owner, structure, redis.call('ZSCORE', DEVICES, serial), redis.call('HGETALL', facts),
-    owner and redis.call('HGETALL', device_key(serial, 'shares')) or {}, buckets,
-  }
+  local shares = owner and redis.call('HGETALL', device_key(serial, 'shares')) or {}
+  return { serial, owner, structure, seen, shares, buckets }
 end
 
 local answer = {}
 for _, each in ipairs(request.serials) do
   turn_to(each)
-  if known() then answer[#answer + 1] = snapshot() end
+  local met, seen = known()
+  if met then answer[#answer + 1] = snapshot(seen) end
 end
 return answer

@@ -23,9 +23,10 @@ local function progress(stamp, acked, pushed)
   return stamp.timestamp <= pushed and 'pushed' or 'queued'
 end
 
--- Whether the device was met, and not too long ago to be remembered, or is owned.
+-- Whether the device was met, and not too long ago to be remembered, or is owned; and when it came last.
 local function known()
-  return owner or tonumber(redis.call('ZSCORE', DEVICES, serial) or 0) > now - request.ttl
+  local seen = redis.call('ZSCORE', DEVICES, serial)
+  return owner or tonumber(seen or 0) > now - request.ttl, seen
 end
 
 local RANK = { queued = 1, pushed = 2, expired = 3, acknowledged = 4 }

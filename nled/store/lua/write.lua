@@ -20,7 +20,7 @@ local function keep_unseen_newer(key, content, stamps, seen, revision, timestamp
   for name, stamp in pairs(stamps) do
     if stamp.timestamp <= timestamp and not seen(stamp) and not expired(stamp) then
       stamp.revision, stamp.timestamp = revision + 1, timestamp + 1
-      redis.call('HSET', content, 's:' .. name, stamp_text(stamp))
+      redis.call('HSET', content, 's:' .. name, stamp_text(stamp.revision, stamp.timestamp, stamp.at, stamp.kind))
       moved[#moved + 1] = name
     end
   end
@@ -113,8 +113,7 @@ local function commit(w, content, view, set, drop, grown)
   revision, timestamp = revision + 1, math.max(now, timestamp + 1, claimed + 1)
   if w.origin == 'server' then
     for _, v in ipairs(w.values) do
-      local stamp = { revision = revision, timestamp = timestamp, at = now, kind = v[3] }
-      set[#set + 1], set[#set + 2] = 's:' .. v[1], stamp_text(stamp)
+      set[#set + 1], set[#set + 2] = 's:' .. v[1], stamp_text(revision, timestamp, now, v[3])
     end
     set[#set + 1], set[#set + 2] = 'w', timestamp
   end
@@ -204,18 +203,18 @@ end
 -- Returns 'stored', 'same', 'conflict' or 'full', where the bucket stands, and what carries it out if it is to be.
 local function prepare(w)
   local content, view = locate(w.key)
-  local revision, timestamp = numbers(content, 'r', 't')
+  local revision, timestamp, acked = numbers(content, 'r', 't', 'a')
+  if content ~= view then acked = numbers(view, 'a') end
   if given(w.expect) and w.expect ~= revision then return 'conflict', revision, timestamp end
   local stamps, values
   if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
   local set, drop, grown, changed = {}, {}, 0, false
-  local acked = numbers(view, 'a')
   for _, v in ipairs(w.values) do
     local name, text, _, companion = unpack(v)
     local stamp = stamps[name]
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
     local forgotten = stamp and expired(stamp) and stamp.timestamp > acked
-    changed = changed or ((forgotten or not equal(values[name], text)) and not companion)
+    changed = changed or not companion and (forgotten or not equal(values[name], text))
     grown = grown + plan(set, values, name, text)
   end
   grown = grown + plan_rest(drop, values, w)
