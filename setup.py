@@ -45,6 +45,8 @@ setup(
             "mypy>=2.4,<3",
             "mypy-zope>=1.0.17,<2",
             "ruff>=0.17,<0.18",
+            # Each release tries other cases.
+            "schemathesis>=4.32.5,<4.33",
             "types-PyYAML",
         ],
     },

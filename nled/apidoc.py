@@ -69,7 +69,7 @@ requests in a minute, on the control API too; here each answer tells of it by th
 }
 # Statuses that need no word at each endpoint.
 _USUAL: Final = frozenset({"200", "400", "401", "403", "413", "415", "429", "503"})
-# Query and body of calls that are worth to be shown, by operationId.
+# Query and body of calls that are worth to be shown, by operationId; those with a body are POST.
 EXAMPLES: Final[Mapping[str, tuple[str, Any]]] = {
     "post_command": ("?wait=10", {"serial": SERIAL, "command": "set_temperature", "value": 21.5}),
     "get_status": (f"?serial={SERIAL}", None),
@@ -120,15 +120,15 @@ def _operation(method: str, path: str, operation: Schema, types: Types) -> Itera
             schema = {**each["schema"], "description": each.get("description", "")}
             yield f"- `{each['name']}`{place}: {types.field(schema, each['required'], given=True)}\n"
     if body := operation.get("requestBody"):
-        yield f"\nBody{'' if body['required'] else ', which may be left out'}: "
+        yield f"\nBody{'' if body['required'] else ', which may be left out'}:"
         yield from _choices(_content(body), types, given=True)
     if done := _content(operation["responses"]["200"]):
-        yield "\nAnswer: "
+        yield "\nAnswer:"
         yield from _choices(done, types, given=False)
     if special := sorted(operation["responses"].keys() - _USUAL):
         yield f"\nMay also be answered {', '.join(special)}.\n"
     if example := EXAMPLES.get(operation["operationId"]):
-        yield f"\n```sh\n{_curl(method, path, *example, v1='v1' in operation['tags'])}\n```\n"
+        yield f"\n```sh\n{_curl(path, *example, key={} not in operation['security'])}\n```\n"
 
 
 def _content(part: Schema) -> Schema:
@@ -141,14 +141,14 @@ def _choices(schema: Schema, types: Types, *, given: bool) -> Iterator[str]:
     """Write out the Struct that something is, or each that it may be."""
     data = schema.get("properties", {}).get("data", {})
     if "contentSchema" in data:
-        yield "events, each with an `id`, and in `data`: "
+        yield " events, each with an `id`, and in `data`:"
         schema = data["contentSchema"]
     kinds = schema.get("anyOf", [schema])
     if "discriminator" in schema:
         yield from _table(schema["discriminator"]["propertyName"], [types.of(each) for each in kinds], types)
         return
     for place, each in enumerate(kinds):
-        yield "\nor: " if place else ""
+        yield "\nor: " if place else " "
         if "$ref" in each:
             yield from types.whole(each, given=given)
         else:
@@ -171,16 +171,14 @@ def _table(tag: str, kinds: Sequence[Schema], types: Types) -> Iterator[str]:
         yield f"| `{fields[tag]['enum'][0]}` | {' | '.join(cells)} | {each['description']} |\n"
 
 
-def _curl(method: str, path: str, query: str, body: Any, *, v1: bool) -> str:
+def _curl(path: str, query: str, body: Any, *, key: bool) -> str:
     url = f"http://localhost:8082{path.replace('{device_id}', SERIAL)}{query}"
     words = ["curl"]
-    if method not in ("GET", "POST") or (method == "POST" and body is None):
-        words.append(f"-X {method}")
-    if v1:
+    if key:
         words.append('-H "Authorization: Bearer $KEY"')
     if body is not None:
         words.append(f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'")
-    return " ".join([*words, f"'{url}'" if "?" in url else url])
+    return " ".join([*words, f"'{url}'" if query else url])
 
 
 def document() -> Schema:

@@ -186,6 +186,39 @@ class Description(SynchronousTestCase):
                 msgspec.json.decode(body, type=requests.Command)
                 self.assertTrue(plan(command, value, thermostat(), MOMENT), (command, value))
 
+    def test_bodies_of_the_hosted_api_too(self) -> None:
+        setpoint = {"type": "RANGE", "time": 0, "temp-min": 18, "temp-max": "24"}
+        lock = {"enabled": True, "pin_hash": HASH, "temp_min": 18, "temp_max": 24}
+        for kind, rule, bodies in (
+            (
+                hosted.Temperature,
+                hosted.set_temperature,
+                ({"value": 4.5}, {"value": 40.1, "scale": "F", "mode": "heat"}),
+            ),
+            (
+                hosted.Range,
+                hosted.set_range,
+                ({"low": 18, "high": 24}, {"low": 65, "high": 75, "scale": "F"}),
+            ),
+            (hosted.Mode, hosted.set_mode, ({"mode": "off"},)),
+            (
+                hosted.Fan,
+                hosted.set_fan,
+                ({"mode": "auto"}, {"duration": 43_200}, {"mode": "on", "duration": 1}),
+            ),
+            (hosted.Lock, hosted.set_lock, (lock, {"enabled": False})),
+            (
+                hosted.Schedule,
+                hosted.set_schedule,
+                ({"schedule": {"ver": 2, "schedule_mode": "RANGE", "days": {"0": [setpoint]}}},),
+            ),
+        ):
+            described = requests.HOSTED[kind]
+            for body in bodies:
+                fitting = [each for each in get_args(described) or (described,) if _fits(body, each)]
+                self.assertTrue(fitting, (kind, body))
+                self.assertTrue(rule(msgspec.convert(body, kind), thermostat(), MOMENT), (kind, body))
+
     @EXAMPLES
     @given(st.sampled_from(sorted(COMMANDS)), JSON)
     def test_what_is_taken_is_described(self, command: str, value: object) -> None:
@@ -199,3 +232,11 @@ class Description(SynchronousTestCase):
         except msgspec.ValidationError as error:
             # Names in any case are taken, which no schema can say; and 900.0, which is an integer to a schema.
             self.assertRegex(str(error), "Invalid enum value|Expected `.*int.*`, got `float`")
+
+
+def _fits(body: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(body, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

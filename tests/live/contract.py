@@ -28,25 +28,31 @@ class Household:
     control: int
     key: str
 
+    def ask(self, method: str, path: str, body: Any = None) -> Answer:
+        """Ask the control port, with the key."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with Wire(self.control) as wire:
+            return wire.ask(method, path, body, serial=None, headers=headers)
+
     def settle(self) -> None:
-        """See that the thermostats are there, have told all of themselves, and belong to their owners, each shared with the other's."""
-        owners = {each["serial"]: each["owner"] for each in self._ask("GET", "/api/devices").json["devices"]}
+        """See that the thermostats are there, belong to their owners, and are shared with each other's."""
+        owners = {each["serial"]: each["owner"] for each in self.ask("GET", "/api/devices").json["devices"]}
         for serial, owner in OWNERS.items():
             if serial not in owners:
                 self._introduce(serial)
             if owners.get(serial) is None:
                 self._claim(serial)
             elif owners[serial] != owner:
-                self._ask("POST", "/api/transfer", {"serial": serial, "userId": owner})
+                self.ask("POST", "/api/transfer", {"serial": serial, "userId": owner})
         for serial, other in zip(OWNERS, reversed(OWNERS.values()), strict=True):
-            self._ask("POST", "/api/shares", {"serial": serial, "userId": other, "permission": "read"})
+            self.ask("POST", "/api/shares", {"serial": serial, "userId": other, "permission": "read"})
 
     def unlock(self) -> None:
         """Lift what limits the setpoints of the thermostats, which would fail most that is asked of them."""
         limits = ("temperature_lock", "upper_safety_temp_enabled", "lower_safety_temp_enabled")
         value = dict.fromkeys(limits, False)
         for serial in OWNERS:
-            self._ask("POST", "/command", {"serial": serial, "command": "set_device_setting", "value": value})
+            self.ask("POST", "/command", {"serial": serial, "command": "set_device_setting", "value": value})
 
     def _introduce(self, serial: str) -> None:
         buckets = boot(Identity.of(serial), Random(serial))
@@ -55,18 +61,15 @@ class Household:
         buckets["device"] = {name: True if name.startswith("has_") else own[name] for name in own}
         buckets["device"] |= {"has_hot_water_temperature": True, "lower_safety_temp_enabled": False}
         objects = [{"object_key": f"{kind}.{serial}", "value": value} for kind, value in buckets.items()]
-        answer = Wire(self.device).ask("POST", "/nest/transport/put", {"objects": objects}, serial=serial)
+        with Wire(self.device) as wire:
+            answer = wire.ask("POST", "/nest/transport/put", {"objects": objects}, serial=serial)
         assert answer.status == 200, answer
 
     def _claim(self, serial: str) -> None:
-        code = Wire(self.device).ask("GET", "/nest/passphrase", serial=serial).json["value"]
-        answer = self._ask("POST", "/api/register", {"code": code, "userId": OWNERS[serial]})
+        with Wire(self.device) as wire:
+            code = wire.ask("GET", "/nest/passphrase", serial=serial).json["value"]
+        answer = self.ask("POST", "/api/register", {"code": code, "userId": OWNERS[serial]})
         assert answer.json["success"], answer
-
-    def _ask(self, method: str, path: str, body: Any = None) -> Answer:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        with Wire(self.control) as wire:
-            return wire.ask(method, path, body, serial=None, headers=headers)
 
 
 def household_daemon() -> tuple[LiveDaemon, Household]:

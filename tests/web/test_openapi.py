@@ -6,6 +6,8 @@ from msgspec import Meta, Struct, defstruct
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.access import Need
+from nled.domain.commands import COMMANDS
+from nled.web import control
 from nled.web.endpoint import Call, Endpoint
 from tests.web.edge import STRANGER, Edge
 
@@ -27,7 +29,24 @@ class Waiting(Struct):
 
 
 class Done(Struct):
+    """What was done (PROTOCOL.md c.2).
+
+    Attributes:
+        serial: to which
+            device (PROTOCOL.md a.2).
+    """
+
     serial: str
+
+
+class Whole(Struct, tag_field="kind", tag="whole"):
+    """All of it."""
+
+
+class Part(Struct, tag_field="kind", tag="part"):
+    """Some of it."""
+
+    size: int
 
 
 class Refusal(Struct):
@@ -60,6 +79,9 @@ ENDPOINTS = (
     Endpoint("PUT", "/it", act, Need.WRITE, "Do it perhaps", body=Optional, answer=Another),
     Endpoint("GET", "/open", lambda _call: {}, Need.OPEN, "Look", answer=list[Done]),
     Endpoint("GET", "/stream", act, Need.READ, "Follow", answer=Done, media="text/event-stream"),
+    Endpoint("POST", "/command", act, Need.WRITE, "Command", body=control.Command, answer=Whole | Part),
+    Endpoint("GET", "/keys", act, Need.ADMIN, "Look at keys", answer=Done),
+    Endpoint("POST", "/transfer", act, Need.TRANSFER, "Give", body=Order, answer=Done),
     Endpoint("GET", "/api/v1/of/<device_id>/<user>", act, Need.READ, "Read", answer=Done, tag="v1"),
 )
 
@@ -85,6 +107,9 @@ class DescriptionTests(SynchronousTestCase):
                 ("put", "/it"),
                 ("get", "/open"),
                 ("get", "/stream"),
+                ("post", "/command"),
+                ("get", "/keys"),
+                ("post", "/transfer"),
                 ("get", "/api/v1/of/{device_id}/{user}"),
             },
         )
@@ -133,6 +158,38 @@ class DescriptionTests(SynchronousTestCase):
         for each in self.paths["/api/v1/of/{device_id}/{user}"]["get"]["parameters"]:
             self.assertEqual((each["in"], each["required"]), ("path", True))
 
+    def test_what_is_read_as_any_json_is_described_as_what_it_must_be(self):
+        body = self.paths["/command"]["post"]["requestBody"]
+        self.assertTrue(body["required"])
+        schema = body["content"]["application/json"]["schema"]
+        self.assertEqual(schema["discriminator"]["propertyName"], "command")
+        self.assertEqual(set(schema["discriminator"]["mapping"]), set(COMMANDS))
+        self.assertEqual(len(schema["anyOf"]), len(COMMANDS))
+
+    def test_types_with_a_tag_are_told_apart_by_it(self):
+        schema = self.paths["/command"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        self.assertEqual(
+            schema["discriminator"]["mapping"],
+            {"whole": "#/components/schemas/Whole", "part": "#/components/schemas/Part"},
+        )
+
+    def test_docstrings_describe_fields(self):
+        schema = self.document["components"]["schemas"]["TestOpenapiDone"]
+        self.assertEqual(schema["description"], "What was done.")
+        self.assertEqual(schema["properties"]["serial"]["description"], "To which device.")
+
+    def test_variables_of_paths(self):
+        device, user = self.paths["/api/v1/of/{device_id}/{user}"]["get"]["parameters"]
+        self.assertRegex("02AA01AB12345678", device["schema"]["pattern"])
+        self.assertRegex("ann", user["schema"]["pattern"])
+        self.assertIn("serial", device["description"])
+        self.assertNotIn("description", device["schema"])
+
+    def test_streams(self):
+        stream = self.paths["/stream"]["get"]
+        [last] = stream["parameters"]
+        self.assertEqual((last["name"], last["in"], last["required"]), ("Last-Event-ID", "header", False))
+
     def test_answers(self):
         answers = self.paths["/it"]["post"]["responses"]["200"]
         self.assertEqual(len(answers["content"]["application/json"]["schema"]["anyOf"]), 2)
@@ -167,14 +224,23 @@ class DescriptionTests(SynchronousTestCase):
             list(self.schema(responses["control-400"])["properties"]), ["success", "message", "error"]
         )
         self.assertEqual(list(self.schema(responses["v1-400"])["properties"]), ["error", "retryAfter"])
-        self.assertIn("X-RateLimit-Reset", responses["v1-429"]["headers"])
+        self.assertEqual(list(responses["control-429"]["headers"]), ["Retry-After"])
+        self.assertEqual(list(responses["control-401"]["headers"]), ["WWW-Authenticate"])
+        self.assertNotIn("headers", responses["control-400"])
+        self.assertLess({"X-RateLimit-Reset", "Retry-After"}, set(responses["v1-429"]["headers"]))
         answer = self.paths["/api/v1/of/{device_id}/{user}"]["get"]["responses"]
         self.assertEqual(answer["404"], {"$ref": "#/components/responses/v1-404"})
         self.assertIn("X-RateLimit-Limit", answer["200"]["headers"])
 
     def test_who_needs_a_key(self):
-        self.assertEqual(self.paths["/it"]["post"]["security"], [{}, {"bearer": []}])
-        self.assertEqual(self.paths["/api/v1/of/{device_id}/{user}"]["get"]["security"], [{"bearer": []}])
+        for method, path, security in (
+            ("post", "/it", [{}, {"bearer": ["write"]}]),
+            ("get", "/stream", [{}, {"bearer": ["read"]}]),
+            ("get", "/keys", [{"bearer": ["admin"]}]),
+            ("post", "/transfer", [{"bearer": ["write"]}]),
+            ("get", "/api/v1/of/{device_id}/{user}", [{"bearer": ["read"]}]),
+        ):
+            self.assertEqual(self.paths[path][method]["security"], security, path)
         self.assertNotIn("security", self.paths["/open"]["get"])
 
     def test_words(self):
