@@ -74,7 +74,16 @@ class LiveDaemon:
         self._log_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", self._first + _TWISTD, "-n", "--pidfile=", "nled", "--config", str(file)],
+                [
+                    sys.executable,
+                    "-c",
+                    self._first + _TWISTD,
+                    "-n",
+                    "--pidfile=",
+                    "nled",
+                    "--config",
+                    str(file),
+                ],
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,
