@@ -1,7 +1,9 @@
 """What people and programs do to a thermostat; every API comes in here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import DeferredLock, TimeoutError  # noqa: A004 - Twisted's is another one
@@ -12,7 +14,7 @@ from nled.actions.access import permit
 from nled.actions.feed import Feed
 from nled.domain.access import Need, Principal
 from nled.domain.buckets import encode
-from nled.domain.commands import WANTED, Change
+from nled.domain.commands import Change, Rule
 from nled.domain.device import Delivery, Device, Moment, slowest
 from nled.domain.errors import Conflict, NotKnown
 from nled.domain.wire import Receipt
@@ -27,8 +29,7 @@ _TURN = 5.0
 _FINAL = ("acknowledged", "expired")
 _log = Logger()
 
-# Makes of a device as it stands, at a moment, what is to be written; the main bucket first.
-Plan = Callable[[Device, Moment], Sequence[Change]]
+_Value = TypeVar("_Value")
 
 
 @frozen
@@ -61,14 +62,17 @@ class Control:
     # Of devices for which several commands came at once.
     _turns: dict[str, DeferredLock] = field(factory=dict)
 
-    async def command(self, who: Principal, serial: str, name: str, rule: Plan, wait: float = 0.0) -> Done:
+    async def command(
+        self, who: Principal, serial: str, name: str, rule: Rule[_Value], value: _Value, *, wait: float = 0.0
+    ) -> Done:
         """Carry out a command; it is stored when this returns, and sent when it can be.
 
         Args:
             who: who asks; they need to be allowed to write.
             serial: upper-case.
             name: what the log calls the command.
-            rule: gives what to write.
+            rule: says what to write.
+            value: what the rule takes.
             wait: seconds, how long to wait until the device has acknowledged it, or never will.
 
         Raises:
@@ -76,12 +80,13 @@ class Control:
             NotKnown, Denied: no such device, or not for this one.
             StoreUnavailable: nothing was done.
         """
+        attempt = partial(self._try, who, serial, name, rule, value)
         if wait <= 0:
-            return await self._carry_out(who, serial, name, rule)
+            return await self._carry_out(serial, name, attempt)
         # Listened to before it is written: the device may be quicker than our next step.
         listener = self.feed.open(frozenset({serial}))
         try:
-            done = await self._carry_out(who, serial, name, rule)
+            done = await self._carry_out(serial, name, attempt)
             end = self.clock.seconds() + wait
             heard = True
             while heard and done.delivery not in _FINAL:
@@ -98,8 +103,8 @@ class Control:
     def _now(self) -> int:
         return int(self.clock.seconds() * 1000)
 
-    async def _carry_out(self, who: Principal, serial: str, name: str, rule: Plan) -> Done:
-        done = await self._try(who, serial, name, rule)
+    async def _carry_out(self, serial: str, name: str, attempt: Callable[[], Awaitable[Done | None]]) -> Done:
+        done = await attempt()
         if done is not None:
             return done
         # Somebody was quicker. Of many at once only one would be the quickest each time: one after the other.
@@ -108,7 +113,7 @@ class Control:
             await turn.acquire().addTimeout(_TURN, self.clock)
             try:
                 for _ in range(_TRIES):
-                    if (done := await self._try(who, serial, name, rule)) is not None:
+                    if (done := await attempt()) is not None:
                         return done
             finally:
                 turn.release()
@@ -116,15 +121,17 @@ class Control:
                     self._turns.pop(serial, None)
         raise Conflict(f"{serial} kept changing while {name} was tried; try again.")
 
-    async def _try(self, who: Principal, serial: str, name: str, rule: Plan) -> Done | None:
+    async def _try(
+        self, who: Principal, serial: str, name: str, rule: Rule[_Value], value: _Value
+    ) -> Done | None:
         """Read, decide and write; None if what was read had changed by then."""
         now = self._now()
-        device = await self.devices.read(serial, now, WANTED, pending=False)
+        device = await self.devices.read(serial, now, rule.reads, pending=False)
         if device is None:
             raise NotKnown("Device not found")
         permit(who, Need.WRITE, device)
-        changes = tuple(rule(device, Moment(now, self.offset())))
-        written = await self.devices.write(serial, [_write(device, each) for each in changes], now)
+        changes = rule(value, device, Moment(now, self.offset()))
+        written = await self.devices.write(serial, [_write(device, rule, each) for each in changes], now)
         if written is None:
             return None
         done = Done(changes, written, slowest([each.delivery for each in written]))
@@ -140,8 +147,8 @@ class Control:
         return done
 
 
-def _write(device: Device, change: Change) -> Write:
+def _write(device: Device, rule: Rule[_Value], change: Change) -> Write:
     bucket = device.bucket(change.kind)
     texts = {name: encode(value) for name, value in change.values.items()}
-    # What a rule found in a bucket must still be there when this is written.
-    return Write(bucket.key, texts, bucket.revision if change.kind in WANTED else None)
+    # What the rule found in a bucket must still be there when this is written.
+    return Write(bucket.key, texts, bucket.revision if change.kind in rule.reads else None)

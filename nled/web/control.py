@@ -1,6 +1,5 @@
 """The control API's thermostats: what they are, and what is done to them (PROTOCOL.md c.1-c.4)."""
 
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from attrs import frozen
@@ -193,10 +192,10 @@ class ControlRoutes:
     async def command(self, call: Call) -> Commanded:
         """Carry out a command; it is stored when this answers, and sent as soon as the device takes it."""
         body: Command = call.body
-        serial = serial_of(body.serial)
-
-        rule = partial(commands.plan, body.command, body.value)
-        done = await self.control.command(call.principal, serial, body.command, rule, call.query.wait)
+        serial, rule = serial_of(body.serial), commands.rule_of(body.command)
+        done = await self.control.command(
+            call.principal, serial, body.command, rule, body.value, wait=call.query.wait
+        )
         values = {
             name: value for name, value in done.changes[0].values.items() if name not in commands.SECRET
         }

@@ -1,7 +1,6 @@
 """The API in the shape of the hosted service, for apps made for that (PROTOCOL.md d)."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Literal
 
 from attrs import frozen
@@ -10,8 +9,8 @@ from msgspec import Struct
 from nled.actions.control import Control, Done
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
-from nled.domain.commands import SECRET, Change, hosted
-from nled.domain.device import Delivery, Device, Moment
+from nled.domain.commands import SECRET, Rule, hosted
+from nled.domain.device import Delivery, Device
 from nled.domain.errors import NotKnown
 from nled.domain.serials import from_opaque, opaque
 from nled.domain.thermostat import NAMING, name_of
@@ -87,10 +86,6 @@ class Deleted(Struct, kw_only=True):
     message: Literal["Device deleted successfully"] = "Device deleted successfully"
 
 
-# What turns a decoded body and a device into what is to be written.
-_Rule = Callable[[Any, Device, Moment], Sequence[Change]]
-
-
 @frozen
 class HostedRoutes:
     """Everything below `/api/v1`."""
@@ -137,11 +132,11 @@ class HostedRoutes:
         )
 
     def _write(
-        self, name: str, summary: str, body: type, rule: _Rule, *, method: str = "POST", missing: str = ""
+        self, name: str, summary: str, body: type, rule: Rule[Any], *, method: str = "POST", missing: str = ""
     ) -> Endpoint:
         async def handle(call: Call, device_id: str) -> Handled:
             serial = _serial(device_id)
-            done = await self.control.command(call.principal, serial, f"v1 {name}", partial(rule, call.body))
+            done = await self.control.command(call.principal, serial, f"v1 {name}", rule, call.body)
             return _handled(serial, done)
 
         return Endpoint(

@@ -1,7 +1,6 @@
 """Commands on a real store: many at once, others in between, and what is said of how far they have come."""
 
 import json
-from functools import partial
 from typing import Any
 
 from twisted.internet import reactor
@@ -12,7 +11,7 @@ from nled.actions.control import Control, Done
 from nled.actions.feed import Feed
 from nled.domain.access import Principal, local, of_key
 from nled.domain.buckets import ObjectKey
-from nled.domain.commands import plan
+from nled.domain.commands import Change, Rule, rule_of
 from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown
 from nled.domain.notice import parse
@@ -59,7 +58,7 @@ class ControlTestCase(DeviceTestCase):
     async def command(
         self, name: str, value: object, wait: float = 0.0, serial: str = SERIAL, who: Principal = WHO
     ) -> Done:
-        return await self.control.command(who, serial, name, partial(plan, name, value), wait)
+        return await self.control.command(who, serial, name, rule_of(name), value, wait=wait)
 
     def started(self, *args: Any, **options: Any) -> "Deferred[Done]":
         return ensureDeferred(self.command(*args, **options))
@@ -127,10 +126,12 @@ class Races(ControlTestCase):
         """As long as somebody else writes between our looking and our writing; it ends, with nothing written."""
         tries = 0
 
-        def rule(*args: Any) -> Any:
+        setpoint = rule_of("set_temperature")
+
+        def decide(*args: Any) -> tuple[Change, ...]:
             nonlocal tries
             tries += 1
-            return plan("set_temperature", 25, *args)
+            return setpoint(*args)
 
         read = self.devices.read
 
@@ -141,7 +142,7 @@ class Races(ControlTestCase):
 
         self.patch(self.devices, "read", overtaken)
         with self.assertRaises(Conflict):
-            await self.control.command(WHO, SERIAL, "x", rule)
+            await self.control.command(WHO, SERIAL, "x", Rule(setpoint.reads, decide), 25)
         self.assertEqual(tries, 51)
         self.assertEqual((await read(SERIAL, self.now)).shared.values["target_temperature"], 20)
         self.assertEqual(self.control._turns, {})

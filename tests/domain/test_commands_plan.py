@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.buckets import encode
-from nled.domain.commands import COMMANDS, WANTED, hosted, modes, plan, requests
+from nled.domain.commands import COMMANDS, Rule, hosted, modes, requests, rule_of
 from nled.domain.device import Device
 from nled.domain.errors import BadRequest
 from tests.domain.thermostats import EXAMPLES, HASH, MOMENT, thermostat
@@ -38,7 +38,9 @@ JSON = st.recursive(
     max_leaves=12,
 )
 # A device may have stored anything under any of the names that rules look at.
-FIELDS = st.sampled_from(sorted({*WANTED["shared"], *WANTED["device"]}))
+FIELDS = st.sampled_from(
+    sorted({name for rule in COMMANDS.values() for names in rule.reads.values() for name in names})
+)
 BUCKETS = st.none() | st.dictionaries(FIELDS, JSON, max_size=8)
 SCHEDULES = st.fixed_dictionaries(
     {
@@ -90,14 +92,14 @@ class Watched(dict[str, Any]):
 
 class Plan(SynchronousTestCase):
     def test_unknown(self) -> None:
-        said = str(self.assertRaises(BadRequest, plan, "set_fire", 1, thermostat(), MOMENT))
+        said = str(self.assertRaises(BadRequest, rule_of, "set_fire"))
         self.assertEqual(said, "Unknown command: set_fire")
-        said = str(self.assertRaises(BadRequest, plan, "x" * 10_000, 1, thermostat(), MOMENT))
+        said = str(self.assertRaises(BadRequest, rule_of, "x" * 10_000))
         self.assertLess(len(said), 100)
 
     def check(self, command: str, value: object, device: Device) -> None:
         try:
-            changes = plan(command, value, device, MOMENT)
+            changes = rule_of(command)(value, device, MOMENT)
         except BadRequest as refused:
             self.assertTrue(str(refused))
             self.assertLess(len(str(refused)), 1000)
@@ -123,31 +125,49 @@ class Plan(SynchronousTestCase):
     def test_any_schedule(self, value: object) -> None:
         self.check("set_schedule", value, thermostat())
 
-    def test_what_is_wanted_is_what_is_looked_at(self) -> None:
+    def looked_at(self, rule: Rule[Any], values: Iterable[object]) -> set[tuple[str, str]]:
+        """The fields that a rule asks a device for, as (kind, name)."""
         looked = set()
-        for command, value in (
-            ("set_temperature", 21),
-            ("set_temperature", {"low": 18}),
-            ("set_mode", "range"),
-            ("set_mode", "emergency"),
-            ("set_fan", "on"),
-            ("set_schedule", {"ver": 2, "mode": "HEAT", "days": {}}),
-            ("set_eco_temperatures", {"low": 18}),
-            ("set_device_setting", {"temperature_lock": True}),
-            ("set_humidity", 40),
-            ("set_hot_water", {"temperature": 55}),
-        ):
+        for value in values:
             for fields in ({}, LOOSE):
                 shared, device = Watched(), Watched(fields)
                 with contextlib.suppress(BadRequest):
-                    plan(command, value, thermostat(shared, device), MOMENT)
+                    rule(value, thermostat(shared, device), MOMENT)
                 looked |= {("shared", name) for name in shared.asked}
                 looked |= {("device", name) for name in device.asked}
-        mode = msgspec.convert({"value": 21, "mode": "heat"}, hosted.Temperature)
-        shared = Watched()
-        hosted.set_temperature(mode, thermostat(shared), MOMENT)
-        looked |= {("shared", name) for name in shared.asked}
-        self.assertEqual(looked, {(kind, name) for kind, names in WANTED.items() for name in names})
+        return looked
+
+    def test_what_a_rule_reads_is_what_it_looks_at(self) -> None:
+        """What it does not name it would never find."""
+        all_named, all_looked = set(), set()
+        for rule, *values in (
+            (COMMANDS["set_temperature"], 21, {"low": 18}),
+            (COMMANDS["set_mode"], "range", "emergency"),
+            (COMMANDS["set_away"], True, False),
+            (COMMANDS["set_fan"], "on"),
+            (COMMANDS["set_schedule"], {"ver": 2, "mode": "HEAT", "days": {}}),
+            (COMMANDS["set_schedule_mode"], "HEAT"),
+            (COMMANDS["set_eco_temperatures"], {"low": 18}),
+            (COMMANDS["set_device_setting"], {"temperature_lock": True}, {"upper_safety_temp": 30}),
+            (COMMANDS["set_device_setting"], {"away_temperature_low": 18}),
+            (COMMANDS["set_lock"], {"pin_hash": HASH, "temp_min": 18, "temp_max": 24}),
+            (COMMANDS["clear_lock"], None),
+            (COMMANDS["set_humidity"], 40),
+            (COMMANDS["set_hot_water"], {"temperature": 55}),
+            (hosted.set_temperature, hosted.Temperature(21), hosted.Temperature(21, "emergency")),
+            (hosted.set_range, hosted.Range(18, 24)),
+            (hosted.set_mode, hosted.Mode("range"), hosted.Mode("emergency")),
+            (hosted.set_away, hosted.Away(away=True), hosted.Away(away=False)),
+            (hosted.set_fan, hosted.Fan("on")),
+            (hosted.set_lock, hosted.Lock(enabled=True, pin_hash=HASH, temp_min=18, temp_max=24)),
+            (hosted.set_schedule, hosted.Schedule({"ver": 2, "mode": "HEAT", "days": {}})),
+        ):
+            named = {(kind, name) for kind, names in rule.reads.items() for name in names}
+            looked = self.looked_at(rule, values)
+            self.assertLessEqual(looked, named, rule)
+            all_named |= named
+            all_looked |= looked
+        self.assertEqual(all_named, all_looked)
 
 
 class Description(SynchronousTestCase):
@@ -184,7 +204,7 @@ class Description(SynchronousTestCase):
             for value in values:
                 body = msgspec.json.encode({"serial": "x", "command": command, "value": value})
                 msgspec.json.decode(body, type=requests.Command)
-                self.assertTrue(plan(command, value, thermostat(), MOMENT), (command, value))
+                self.assertTrue(rule_of(command)(value, thermostat(), MOMENT), (command, value))
 
     def test_bodies_of_the_hosted_api_too(self) -> None:
         setpoint = {"type": "RANGE", "time": 0, "temp-min": 18, "temp-max": "24"}
@@ -223,7 +243,7 @@ class Description(SynchronousTestCase):
     @given(st.sampled_from(sorted(COMMANDS)), JSON)
     def test_what_is_taken_is_described(self, command: str, value: object) -> None:
         try:
-            plan(command, value, thermostat(), MOMENT)
+            rule_of(command)(value, thermostat(), MOMENT)
         except BadRequest:
             return
         body = msgspec.json.encode({"serial": "x", "command": command, "value": value})

@@ -8,7 +8,7 @@ from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.buckets import ObjectKey
-from nled.domain.commands import plan
+from nled.domain.commands import rule_of
 from nled.domain.device import Bucket, Device, Moment
 from nled.domain.errors import BadRequest
 
@@ -45,7 +45,7 @@ class CommandTestCase(SynchronousTestCase):
         device: Mapping[str, Any] | None = None,
     ) -> dict[str, dict[str, Any]]:
         """What is written, by kind of bucket, in the order of the changes."""
-        changes = plan(self.command, value, thermostat(shared, device), MOMENT)
+        changes = rule_of(self.command)(value, thermostat(shared, device), MOMENT)
         return {change.kind: dict(change.values) for change in changes}
 
     def refusal(

@@ -1,6 +1,7 @@
 """What a command comes to, and what every rule needs to know of a device."""
 
 from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from attrs import frozen
 
@@ -23,9 +24,35 @@ class Change:
     values: Mapping[str, object]
 
 
-# Turns a value, for a device as it stands and at a moment, into what is to be written, the main change
-# first; raises BadRequest. Nothing is written then.
-Rule = Callable[[object, Device, Moment], tuple[Change, ...]]
+_Value = TypeVar("_Value")
+_Decide = Callable[[_Value, Device, Moment], tuple[Change, ...]]
+
+
+@frozen
+class Rule(Generic[_Value]):
+    """Turns a value, for a device as it stands and at a moment, into what is to be written.
+
+    Attributes:
+        reads: the fields it looks at, by kind of bucket. No others are read for it, and a bucket of these
+            kinds must still be as it was when it is written.
+    """
+
+    reads: Mapping[str, tuple[str, ...]]
+    _decide: _Decide[_Value]
+
+    def __call__(self, value: _Value, device: Device, moment: Moment) -> tuple[Change, ...]:
+        """Return the changes, the main one first; raises BadRequest, and nothing is written then."""
+        return self._decide(value, device, moment)
+
+
+def reads(**fields: tuple[str, ...]) -> Callable[[_Decide[_Value]], Rule[_Value]]:
+    """Make a function a rule, which looks at these fields by kind of bucket."""
+    return lambda decide: Rule(fields, decide)
+
+
+def capabilities(*names: str) -> dict[str, tuple[str, ...]]:
+    """Return the fields that `lacks` looks at."""
+    return {"shared": names, "device": names}
 
 
 def lacks(device: Device, name: str, *told: Bucket) -> bool:

@@ -1,6 +1,6 @@
 """Fan, humidity and hot water (PROTOCOL.md c.2, d.3, h.3)."""
 
-from nled.domain.commands.change import Change, lacks
+from nled.domain.commands.change import Change, capabilities, lacks, reads
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import flag, whole
@@ -17,6 +17,7 @@ _HOT_WATER = {
 }
 
 
+@reads(shared=("has_fan",), device=("has_fan", "fan_timer_duration"))
 def set_fan(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Run the fan for a time, or leave it to the thermostat.
 
@@ -45,6 +46,7 @@ def set_fan(value: object, device: Device, moment: Moment) -> tuple[Change, ...]
     return (Change("device", {"fan_timer_duration": duration, "fan_timer_timeout": timeout}),)
 
 
+@reads(**capabilities("has_humidifier", "has_dehumidifier"))
 def set_humidity(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Set the humidity to keep.
 
@@ -70,6 +72,7 @@ def set_humidity(value: object, device: Device, moment: Moment) -> tuple[Change,
     return (Change("device", fields),)
 
 
+@reads(**capabilities("has_hot_water_control", "has_hot_water_temperature"))
 def set_hot_water(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Boost the hot water, or set how it is made.
 

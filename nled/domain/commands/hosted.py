@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from nled.domain.commands import equipment, modes, settings, temperature
-from nled.domain.commands.change import Change
+from nled.domain.commands.change import Change, reads
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import number, whole
@@ -72,6 +72,14 @@ class Schedule(Struct):
     schedule: dict[str, Any]
 
 
+# A mode is judged by what it takes to judge one, and by the mode there is.
+_SETPOINT = {
+    "shared": ("target_temperature_type", *temperature.SETPOINT["shared"], *modes.WIRING["shared"]),
+    "device": (*temperature.SETPOINT["device"], *modes.WIRING["device"]),
+}
+
+
+@reads(**_SETPOINT)
 def set_temperature(request: Temperature, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set the setpoint, and the mode that is asked with it."""
     mode = None
@@ -84,6 +92,7 @@ def set_temperature(request: Temperature, device: Device, moment: Moment) -> tup
     return (temperature.setpoint(targets, device, moment, mode),)
 
 
+@reads(**_SETPOINT)
 def set_range(request: Range, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set both ends of the range, and range mode."""
     mode = modes.parse_mode("range", device)
@@ -94,16 +103,19 @@ def set_range(request: Range, device: Device, moment: Moment) -> tuple[Change, .
     return (temperature.setpoint(targets, device, moment, mode),)
 
 
+@reads(**modes.set_mode.reads)
 def set_mode(request: Mode, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set the mode."""
     return modes.set_mode(request.mode, device, moment)
 
 
+@reads(**modes.set_away.reads)
 def set_away(request: Away, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Send the home into eco, or bring it back."""
     return modes.set_away(request.away, device, moment)
 
 
+@reads(**equipment.set_fan.reads)
 def set_fan(request: Fan, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Run the fan for a time, or leave it to the thermostat."""
     if request.duration is None:
@@ -116,6 +128,7 @@ def set_fan(request: Fan, device: Device, moment: Moment) -> tuple[Change, ...]:
     return equipment.set_fan(seconds, device, moment)
 
 
+@reads(**settings.set_lock.reads)
 def set_lock(request: Lock, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Lock the dial to a range, or unlock it."""
     if not request.enabled:
@@ -126,6 +139,7 @@ def set_lock(request: Lock, device: Device, moment: Moment) -> tuple[Change, ...
     return settings.set_lock(value, device, moment)
 
 
+@reads(**modes.set_schedule.reads)
 def set_schedule(request: Schedule, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Replace the schedule."""
     return modes.set_schedule(request.schedule, device, moment)

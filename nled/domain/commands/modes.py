@@ -1,7 +1,7 @@
 """Mode, away, and the schedule that goes with the mode (PROTOCOL.md c.2, c.2.2, d.3)."""
 
 from nled.domain import schedule
-from nled.domain.commands.change import REMOTE, Change, lacks
+from nled.domain.commands.change import REMOTE, Change, capabilities, lacks, reads
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import flag
@@ -17,14 +17,18 @@ MODES = {
     "auto": "range",
     "emergency": "emergency",
 }
+# The fields that `parse_mode` looks at.
+WIRING = capabilities("can_heat", "can_cool", "has_emer_heat")
 _VALID = "off, heat, cool, heat-cool, range, auto, emergency"
 
 
+@reads(**WIRING)
 def set_mode(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Set what the thermostat does: off, heat, cool, range (by any of its names), emergency; in any case."""
     return (Change("shared", {"target_temperature_type": parse_mode(value, device)}),)
 
 
+@reads()
 def set_away(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Send the whole home into eco, or bring it back.
 
@@ -41,11 +45,13 @@ def set_away(value: object, device: Device, moment: Moment) -> tuple[Change, ...
     )
 
 
+@reads()
 def set_schedule_mode(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Say which schedule is followed: HEAT, COOL or RANGE, in any case."""
     return (_schedule_mode(schedule.parse_mode(value)),)
 
 
+@reads(shared=("schedule_mode",))
 def set_schedule(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Replace the schedule; the thermostat only obeys one of the mode that `shared` names."""
     week = schedule.normalise(value)

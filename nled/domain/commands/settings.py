@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from nled.domain.commands.change import Change, require_order
+from nled.domain.commands.change import Change, reads, require_order
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.lock import is_pin_hash, parse_pin_hash
@@ -16,6 +16,7 @@ _LOCK = (ON, HASH, LOW, HIGH)
 _MOST_NAMED = 10
 
 
+@reads(device=tuple(dict.fromkeys((*_LOCK, *(name for pair in PAIRS for name in pair)))))
 def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set fields of the device bucket: `{field: value}`, all or none of them.
 
@@ -48,6 +49,7 @@ def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[C
     return (Change("device", fields),)
 
 
+@reads()
 def set_lock(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Lock the dial to a range: `{"pin_hash": Base64, "temp_min": °C, "temp_max": °C}`.
 
@@ -67,6 +69,7 @@ def set_lock(value: object, device: Device, moment: Moment) -> tuple[Change, ...
     return (Change("device", {ON: True, HASH: pin_hash, LOW: low, HIGH: high}),)
 
 
+@reads()
 def clear_lock(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Unlock the dial and forget the PIN; the value counts for nothing."""
     return (Change("device", {ON: False, HASH: ""}),)

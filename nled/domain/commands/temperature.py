@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nled.domain.commands.change import REMOTE, Change, require_order
+from nled.domain.commands.change import REMOTE, Change, reads, require_order
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import celsius
@@ -22,9 +22,14 @@ _CEILINGS = (
     ("upper_safety_temp_enabled", "upper_safety_temp", "upper safety temperature"),
     ("temperature_lock", "temperature_lock_high_temp", "temperature lock's upper bound"),
 )
-LIMITS = tuple(name for *names, _ in (*_FLOORS, *_CEILINGS) for name in names)
+# The fields that `setpoint` and `target` look at.
+SETPOINT = {
+    "shared": (LOW, HIGH),
+    "device": tuple(dict.fromkeys(name for *names, _ in (*_FLOORS, *_CEILINGS) for name in names)),
+}
 
 
+@reads(**SETPOINT)
 def set_temperature(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set the setpoint, or one or both ends of the range.
 
@@ -46,6 +51,7 @@ def set_temperature(value: object, device: Device, moment: Moment) -> tuple[Chan
     return (setpoint({"target_temperature": target("value", value, device)}, device, moment),)
 
 
+@reads(device=tuple(_ECO.values()))
 def set_eco_temperatures(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Set what eco heats and cools to: `{"low": °C, "high": °C}` with either or both."""
     sides = _sides(value, _ECO, 'value must be {"low": °C, "high": °C}, with either or both.')
