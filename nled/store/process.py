@@ -34,6 +34,10 @@ def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
         "maxmemory-policy noeviction",
         # The default of 64 MB is much for the flash card of a gateway.
         "auto-aof-rewrite-min-size 16mb",
+        # A device reads and writes a few of the 60 to 250 fields of a bucket at a time: searched for in a list,
+        # as short hashes are kept, they cost more than the 2 KB of memory that are saved. The name that
+        # servers of all versions know.
+        "hash-max-ziplist-entries 16",
         "databases 1",
         "daemonize no",
         'logfile ""',
