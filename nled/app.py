@@ -132,7 +132,7 @@ class Daemon(Service):
         )
         self.device_port = await self._listen("device", config.device.host, config.device.port, sites.device)
         if config.control_socket is not None:
-            port = await local_socket.listen(self._reactor, config.control_socket, sites.control)
+            port = await local_socket.listen(self._reactor, config.control_socket, sites.local)
             self._started.append(("control socket", partial(maybeDeferred, port.stopListening)))
         self._started.append(("availability", sites.sweep.stop))
         sites.sweep.start()

@@ -69,14 +69,17 @@ _MOST_WATCHES = 100
 
 @frozen
 class Sites:
-    """The factories of the two ports, the timer that tells of silent devices, and what stops the rest.
+    """The factories of the two ports and of the socket, the timer that tells of silent devices, and the rest.
 
     Attributes:
-        api: what the control site serves.
+        control, local: the same with bounds of their own: who fills the port must not shut out the socket.
+        api: what they serve.
+        stop: stops the rest.
     """
 
     device: BoundedSite
     control: BoundedSite
+    local: BoundedSite
     api: Api
     sweep: Sweep
     stop: Callable[[], Awaitable[None]]
@@ -171,9 +174,9 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
         routes.register(api)
     api.add(*EventRoutes(reactor, watches).endpoints())
 
-    largest = max(config.limits.body_bytes, config.uploads.max_bytes)
     return Sites(
-        site(device, largest),
+        site(device, max(config.limits.body_bytes, config.uploads.max_bytes)),
+        site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         api,
         Sweep(reactor, lambda now: events.tell_silent(now, silence)),

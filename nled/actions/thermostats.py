@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from nled.actions.access import Authority, permit
 from nled.actions.uploads import Uploads
-from nled.domain.access import Need, Principal, demand
+from nled.domain.access import Need, Principal
 from nled.domain.availability import available
 from nled.domain.device import Bucket, Device
 from nled.domain.errors import NotKnown
@@ -100,10 +100,7 @@ class Thermostats:
 
     async def unpair(self, who: Principal, serial: str, user: str | None = None) -> bool:
         """Take a device from its owner; False if nobody has it, or not this `user`."""
-        standing = await self.authority.standing(serial)
-        if standing is None:
-            return False
-        demand(who, Need.OWN, standing)
+        standing = await self.authority.allow(who, Need.OWN, serial)
         if not await self.devices.unpair(serial, user, self.now()):
             return False
         _log.info("{serial}: taken from {owner} by {who}.", serial=serial, owner=standing.owner, who=who.name)

@@ -16,7 +16,7 @@ _PATH = "/api/keys"
     nledctl keys
     nledctl keys create phone --scope read --scope write
     nledctl keys create guest --scope read --owner alice --device 02AA01AC33140F61 --days 30
-    nledctl keys revoke 7f3a09c1d2e4""",
+    nledctl keys revoke 7f3a09c1d2e45b68""",
 )
 @click.pass_context
 def keys(ctx: click.Context) -> None:
@@ -90,7 +90,7 @@ def create(
     session.show(answer, lines)
 
 
-@keys.command("revoke", examples="nledctl keys revoke 7f3a09c1d2e4")
+@keys.command("revoke", examples="nledctl keys revoke 7f3a09c1d2e45b68")
 @click.argument("key_id", metavar="ID")
 @pass_session
 def revoke(session: Session, key_id: str) -> None:

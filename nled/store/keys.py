@@ -33,7 +33,7 @@ nled:people                 hash   "created email" by user           until delet
 nled:invite:ID              hash   an invite: hash, serial, ...      7 days after its end
 nled:api-keys               set    ids of API keys                   for ever
 nled:api-key:ID             hash   an API key: hash, name, ...       until it is revoked
-nled:failures:ADDRESS       string keys that were none, this minute  60 s
+nled:failures:ADDRESS       string keys that were none, this minute  until it ends
 nled:owned                  zset   serial by when it was claimed     for ever
 nled:claims:ADDRESS         string claims tried in this minute       60 s
 nled:online                 zset   serial by last contact (ms)       until found silent
@@ -47,6 +47,8 @@ write, `v:NAME` a value as JSON text, `s:NAME` the server's write of it as
 timestamp it last claimed, `a` acknowledged up to, `p` pushed up to, `pa` pushed at, `n` times the
 same thing was pushed in answer to a new subscribe.
 """
+
+from ipaddress import IPv6Network
 
 DEVICES = "nled:devices"
 CHANGES = "nled:changes"
@@ -133,7 +135,7 @@ def mac(address: str) -> str:
 
 def claims(address: str) -> str:
     """Name the counter of the claims one client tried in this minute."""
-    return _CLAIMS + address
+    return _CLAIMS + _host(address)
 
 
 def shares(serial: str) -> str:
@@ -163,7 +165,7 @@ def api_key(identifier: str) -> str:
 
 def failures(address: str) -> str:
     """Name the counter of the wrong API keys one client came with in this minute."""
-    return _FAILURES + address
+    return _FAILURES + _host(address)
 
 
 def invites(serial: str) -> str:
@@ -174,3 +176,10 @@ def invites(serial: str) -> str:
 def invite(identifier: str) -> str:
     """Name the hash of an invite."""
     return _INVITE + identifier
+
+
+def _host(address: str) -> str:
+    """Name whoever has an address: in IPv6 one host has as many as it likes, all of one /64."""
+    if ":" not in address:
+        return address
+    return str(IPv6Network((address.partition("%")[0], 64), strict=False).network_address)

@@ -34,9 +34,9 @@ def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
         "maxmemory-policy noeviction",
         # The default of 64 MB is much for the flash card of a gateway.
         "auto-aof-rewrite-min-size 16mb",
-        # A device reads and writes a few of the 60 to 250 fields of a bucket at a time: searched for in a list,
-        # as short hashes are kept, they cost more than the 2 KB of memory that are saved. The name that
-        # servers of all versions know.
+        # A few of the 60 to 250 fields of a bucket are read or written at a time. To search for them in a
+        # list, as short hashes are kept, costs more than the 2 KB of memory are worth. It has a newer name,
+        # too; servers of all versions know this one.
         "hash-max-ziplist-entries 16",
         "databases 1",
         "daemonize no",

@@ -209,7 +209,7 @@ def _statuses(endpoint: Endpoint) -> set[int]:
     if endpoint.need is not Need.OPEN:
         statuses |= {401, 429, 503}
     if endpoint.method != "GET":
-        statuses |= {413, 415}
+        statuses |= {413} if endpoint.tag == "v1" else {413, 415}
     if "<" in endpoint.path:
         statuses.add(404)
     return statuses

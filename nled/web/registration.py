@@ -1,12 +1,14 @@
 """Claiming thermostats, and letting go of them (PROTOCOL.md c.4, e)."""
 
+from contextlib import suppress
+
 from attrs import frozen
 from msgspec import UNSET, Struct, UnsetType
 
 from nled.actions.pairing import Desk
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need, speaks_for
-from nled.domain.errors import BadRequest, Denied
+from nled.domain.errors import BadRequest, Denied, NotKnown
 from nled.domain.pairing import parse_user
 from nled.domain.serials import sanitize
 from nled.domain.shapes import EntryCode, UserId
@@ -114,6 +116,7 @@ class RegistrationRoutes:
         folded = sanitize(serial)
         if folded is None or not (serial.isascii() and serial.replace("-", "").replace("_", "").isalnum()):
             raise BadRequest("Invalid device serial format")
-        if not await self.thermostats.unpair(call.principal, folded, parse_user(call.query.userId)):
-            return _failed(f"Device {folded} not found")
-        return Outcome(success=True, message=f"Device {folded} deleted")
+        with suppress(NotKnown):
+            if await self.thermostats.unpair(call.principal, folded, parse_user(call.query.userId)):
+                return Outcome(success=True, message=f"Device {folded} deleted")
+        return _failed(f"Device {folded} not found")

@@ -4,6 +4,7 @@ Twisted has no limit on bodies, lets a slow client start its clock anew with eac
 the case of header names, which the firmware scans for by hand (TRAPS.md T-W10, T-W14).
 """
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -20,6 +21,8 @@ PATIENCE = 75
 
 # Bytes of bodies that are under way on all connections of a site; a storm of thermostats takes 10 MB.
 MOST_IN_BODIES = 64 * 1024 * 1024
+# And of those from one address, or whoever sends slowly would keep out everybody else.
+MOST_FROM_ONE = MOST_IN_BODIES // 4
 
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
@@ -56,6 +59,7 @@ class BoundedRequest(Request):
             return
         self._length += len(data)
         self.channel.site.in_bodies += len(data)
+        self.channel.site.in_bodies_from[self._sender()] += len(data)
         self._bound(self._length)
         if not self.refused:
             super().handleContentChunk(data)
@@ -146,7 +150,7 @@ class BoundedRequest(Request):
             self._refuse(
                 b"413 Request Entity Too Large", b"The body may have at most %d bytes." % site.most_body
             )
-        elif site.in_bodies > MOST_IN_BODIES:
+        elif site.in_bodies > MOST_IN_BODIES or site.in_bodies_from[self._sender()] > MOST_FROM_ONE:
             self._refuse(b"503 Service Unavailable", b"Too many bodies are under way; try again later.")
 
     def _refuse(self, status: bytes, sentence: bytes) -> None:
@@ -157,8 +161,18 @@ class BoundedRequest(Request):
         self.channel.transport.write(_refusal(status, sentence))
 
     def _forget_body(self) -> None:
-        self.channel.site.in_bodies -= self._length
+        if not self._length:
+            return
+        site, sender = self.channel.site, self._sender()
+        site.in_bodies -= self._length
+        site.in_bodies_from[sender] -= self._length
+        if not site.in_bodies_from[sender]:
+            del site.in_bodies_from[sender]
         self._length = 0
+
+    def _sender(self) -> str:
+        # All who come by the unix socket are one.
+        return getattr(self.getClientAddress(), "host", "")
 
 
 class Channel(HTTPChannel):
@@ -266,6 +280,7 @@ class BoundedSite(Site):
         self.access_log = access_log
         self.connections = 0
         self.in_bodies = 0
+        self.in_bodies_from: Counter[str] = Counter()
         self._date = (0, b"")
 
     def date(self) -> bytes:

@@ -50,7 +50,12 @@ class Temperature(Hosted):
         written = {
             "shared": {"target_temperature": 21.5, "target_change_pending": True, "touched_by": TOUCHED}
         }
-        for body in ({"value": 21.5}, {"value": 21.5, "mode": None}, {"value": 21.5, "scale": "C"}):
+        for body in (
+            {"value": 21.5},
+            {"value": 21.5, "mode": None},
+            {"value": 21.5, "scale": "C"},
+            {"value": 21.5, "scale": None},
+        ):
             self.assertEqual(self.plan(hosted.Temperature, body), written)
         # Clients repeat the mode as it is, whatever it is.
         for mode, current in (("heat", "heat"), ("Heat", "HEAT"), ("off", "off"), ("heat-cool", "range")):
@@ -79,7 +84,10 @@ class Temperature(Hosted):
             fields = self.plan(hosted.Temperature, {"value": value, "scale": "F"})["shared"]
             self.assertEqual(fields["target_temperature"], celsius)
         for value in (40, 90, 20):
-            self.assertIn("4.5 to 32", self.refusal(hosted.Temperature, {"value": value, "scale": "F"}))
+            self.assertEqual(
+                self.refusal(hosted.Temperature, {"value": value, "scale": "F"}),
+                f"value must be from 40.1 to 89.6 °F (4.5 to 32 °C), it is {value}.",
+            )
 
     def test_no_number(self) -> None:
         for scale in ("C", "F"):

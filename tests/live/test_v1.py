@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tests.live.test_control import ControlCase
+from tests.live.wire import Wire, request
 
 LOCK = {"enabled": True, "pin_hash": "/PiS0Kl52c8oNptmsL4Z7cxd9mg=", "temp_min": 18, "temp_max": 24}
 _RESET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -170,6 +171,26 @@ class AccessTests(HostedCase):
         self.assertEqual(
             self.v1("GET", "thermostat/dev_abc123xyz/status"), (404, {"error": "Device not found"})
         )
+
+    def test_json_by_any_type(self):
+        """Apps send it as they like; what lets them in is a key, which no page of a stranger can add."""
+        path, key = f"/api/v1/thermostat/{self.opaque}/away", {"Authorization": f"Bearer {self.key}"}
+        for kind in ("application/x-www-form-urlencoded", "text/plain", "application/vnd.api+json", ""):
+            for headers, status in ((key, 200), ({}, 401)):
+                sent = request(
+                    "POST", path, b'{"away": true}', serial=None, headers={"Content-Type": kind, **headers}
+                )
+                with Wire(self.daemon.control) as wire:
+                    wire.send(sent)
+                    self.assertEqual(wire.answer().status, status, kind)
+
+    def test_a_device_that_is_nobodys_may_be_deleted_once_more(self):
+        everywhere = self.daemon.make_key()
+        deleted = (200, {"success": True, "message": "Device deleted successfully"})
+        self.assertEqual(self.on("DELETE", "", key=everywhere), deleted)
+        self.assertEqual(self.on("DELETE", "", key=everywhere), deleted)
+        self.assertEqual(self.v1("DELETE", "thermostat/09AA01AC0NOBODY0", key=everywhere)[0], 404)
+        self.assertEqual(self.on("DELETE", "")[0], 403)
 
     def test_a_key_that_may_only_read(self):
         key = self.daemon.make_key(userId=self.user, scopes=["read"])

@@ -11,7 +11,7 @@ from twisted.web.server import Request
 
 from nled.web.paths import control_path, device_path
 from nled.web.router import Answer, Router, read_body
-from nled.web.site import MOST_IN_BODIES, PATIENCE, BoundedRequest, BoundedSite
+from nled.web.site import MOST_FROM_ONE, MOST_IN_BODIES, PATIENCE, BoundedRequest, BoundedSite
 
 
 class Transport(StringTransport):
@@ -161,6 +161,19 @@ class Bounds(SiteTestCase):
         self.ask(head + b"x")
         self.channel.connectionLost()
         self.assertEqual(self.site.in_bodies, MOST_IN_BODIES - 2)
+
+    def test_bodies_from_one_address(self) -> None:
+        """Nobody alone can take all the room there is."""
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        other, transport = self.connect()
+        sender = other.transport.getPeer().host
+        self.site.in_bodies_from[sender] = MOST_FROM_ONE
+        other.dataReceived(head + b"x")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 503"))
+        other.connectionLost()
+        self.site.in_bodies_from[sender] = 0
+        self.assertTrue(self.ask(head + b"xy").endswith(b"xy"))
+        self.assertEqual(self.site.in_bodies_from, {})
 
     def test_one_that_asks_before_it_sends_too_much(self) -> None:
         answer = self.ask(

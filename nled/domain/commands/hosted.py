@@ -13,7 +13,7 @@ from nled.domain.commands import equipment, modes, settings, temperature
 from nled.domain.commands.change import Change, reads
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from nled.domain.quantities import number, whole
+from nled.domain.quantities import HIGHEST, LOWEST, bounded, number, whole
 from nled.domain.settings import LONGEST_RUN
 
 SCHEDULE_FIELDS = ("ver", "name", "schedule_mode", "mode", "days")
@@ -27,7 +27,7 @@ class Temperature(Struct):
 
     value: Any
     mode: _ModeName | None = None
-    scale: Scale = "C"
+    scale: Scale | None = None
 
 
 class Range(Struct):
@@ -35,7 +35,7 @@ class Range(Struct):
 
     low: Any
     high: Any
-    scale: Scale = "C"
+    scale: Scale | None = None
 
 
 class Mode(Struct):
@@ -145,9 +145,14 @@ def set_schedule(request: Schedule, device: Device, moment: Moment) -> tuple[Cha
     return modes.set_schedule(request.schedule, device, moment)
 
 
-def _target(name: str, value: object, scale: Scale, device: Device) -> float:
+def _target(name: str, value: object, scale: Scale | None, device: Device) -> float:
     degrees = number(value, f"Temperature {name} must be a number")
     if scale == "F":
+        bounded(name, value, _fahrenheit(LOWEST), _fahrenheit(HIGHEST), f"°F ({LOWEST:g} to {HIGHEST:g} °C)")
         # Not to half a degree: the thermostat keeps hundredths (d.3).
         degrees = round((degrees - 32) * 5 / 9, 3)
     return temperature.target(name, degrees, device)
+
+
+def _fahrenheit(celsius: float) -> float:
+    return celsius * 9 / 5 + 32

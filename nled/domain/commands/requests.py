@@ -311,7 +311,7 @@ class CelsiusSetpoint(Struct):
 
     value: Celsius
     mode: Mode | None = None
-    scale: Literal["C"] = "C"
+    scale: Literal["C"] | None = None
 
 
 class FahrenheitSetpoint(Struct):
@@ -327,7 +327,7 @@ class CelsiusRange(Struct):
 
     low: Low
     high: High
-    scale: Literal["C"] = "C"
+    scale: Literal["C"] | None = None
 
 
 class FahrenheitRange(Struct):

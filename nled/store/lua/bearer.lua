@@ -11,7 +11,8 @@ local stored, expires, used, minute, count, name, scopes, user, devices = unpack
 if stored ~= hash or (expires and tonumber(expires) <= now) then
   if most == 0 then return { 'wrong' } end
   if tonumber(redis.call('GET', KEYS[2]) or 0) >= most then return { 'slow' } end
-  if redis.call('INCR', KEYS[2]) == 1 then redis.call('EXPIRE', KEYS[2], 60) end
+  -- The count is one of the minute, as that of a key's requests: the answer names the end of it.
+  if redis.call('INCR', KEYS[2]) == 1 then redis.call('PEXPIRE', KEYS[2], 60000 - now % 60000) end
   return { 'wrong' }
 end
 
