@@ -24,7 +24,7 @@ Wanted = Mapping[str, tuple[str, ...]]
 
 # So many devices are read in one step, which takes a few ms at most (see tests/store/test_devices.py).
 STEP = 25
-_HEAD = ("r", "t", "w", "a", "p")
+_HEAD = ("r", "t", "w", "a", "p", "x")
 
 
 @frozen

@@ -45,7 +45,7 @@ A bucket's hash has these fields: `r` revision, `t` timestamp, `w` timestamp of 
 write, `v:NAME` a value as JSON text, `s:NAME` the server's write of it as
 `revision timestamp written-at kind` (kind m = momentary, s = setting); and for one device: `c` the
 timestamp it last claimed, `a` acknowledged up to, `p` pushed up to, `pa` pushed at, `n` times the
-same thing was pushed in answer to a new subscribe.
+same thing was pushed in answer to a new subscribe, `x` what went stale before it was taken.
 """
 
 from ipaddress import IPv6Network

@@ -395,6 +395,51 @@ class Deliveries(DeviceTestCase):
         (mode,) = await self.write((DEVICE, {"fan_mode": "auto"}))
         self.assertEqual(await self.delivery(fan, mode), "queued")
 
+    async def test_too_late_is_too_late(self) -> None:
+        """A device that takes what comes after a stale write has not taken that write."""
+        for passed_over_by in ("a PUT", "a PUT that changes nothing", "another field"):
+            (written,) = await self.write((SHARED, {"target_temperature": 25}))
+            self.now += 30 * MINUTE
+            if passed_over_by == "another field":
+                await self.write((SHARED, {"target_temperature_type": "heat"}))
+                await self.claims(shared=1)
+            else:
+                await self.put({"x": 2}, base=1)
+            stands = (await self.device()).shared.timestamp
+            self.assertEqual(await self.claims(shared=stands), {}, passed_over_by)
+            self.assertEqual(await self.delivery(written), "expired", passed_over_by)
+            self.assertEqual([each.delivery for each in await self.pending()], ["expired"], passed_over_by)
+            (again,) = await self.write((SHARED, {"target_temperature": 25}))
+            self.assertEqual((again.outcome, again.delivery), ("stored", "queued"), passed_over_by)
+            self.assertEqual(
+                await self.claims(shared=stands), {"shared." + SERIAL: {"target_temperature": 25}}
+            )
+            await self.claims(shared=again.minted)
+            self.assertEqual((await self.delivery(again), await self.pending()), ("acknowledged", ()))
+            await self.put({"target_temperature": 20}, base=99)
+
+    async def test_too_late_for_one_device_of_a_home(self) -> None:
+        await self.claimed()
+        await self.claimed(OTHER)
+        home = ObjectKey("structure", "ann")
+        written = await self.write((home, {"manual_eco_timestamp": 5}))
+        await self.claims(structure=0)
+        listed = [Listed(home, 0, {})]
+        await self.buckets.subscribe(SERIAL, listed, self.now)
+        await self.buckets.subscribe(SERIAL, [Listed(home, written[0].minted, {})], self.now)
+        self.now += 30 * MINUTE
+        await self.buckets.subscribe(OTHER, listed, self.now)
+        await self.buckets.subscribe(OTHER, [Listed(home, written[0].minted, {})], self.now)
+        self.assertEqual(await self.delivery(*written), "acknowledged")
+        self.assertEqual(await self.devices.delivery(OTHER, written, self.now), "expired")
+
+    async def test_too_late_and_then_set_at_the_dial(self) -> None:
+        await self.write((SHARED, {"target_temperature": 25}))
+        self.now += 30 * MINUTE
+        await self.put({"x": 2}, base=1)
+        await self.put({"target_temperature": 25}, base=3)
+        self.assertEqual(await self.pending(), ())
+
     async def test_overruled_by_a_device_that_had_not_seen_it(self) -> None:
         (written,) = await self.write((SHARED, {"target_temperature": 21}))
         await self.put({"target_temperature": 18})

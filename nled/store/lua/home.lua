@@ -15,9 +15,8 @@ local function newer(key, claim)
   local stamps, values = contents(content)
   local names, fields = {}, {}
   for name, stamp in pairs(stamps) do
-    if stamp.timestamp > claim and not expired(stamp)
-      and (stamp.kind == 's' or stamp.timestamp > acked) then
-      names[#names + 1] = name
+    if stamp.timestamp > claim and (stamp.kind == 's' or stamp.timestamp > acked) then
+      if expired(stamp) then miss(view, name, stamp) else names[#names + 1] = name end
     end
   end
   if #names == 0 then return nil end

@@ -1,13 +1,13 @@
 -- Devices as they stand: request.serials, and request.pending, whether what they have yet to take is wanted, too.
--- WANTED, put in front by devices.py, is nil for everything or {{kind, {'r', 't', 'w', 'a', 'p', 'v:NAME', ...},
+-- WANTED, put in front by devices.py, is nil for everything or {{kind, {'r', 't', 'w', 'a', 'p', 'x', 'v:NAME', ...},
 -- {',"NAME":', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact, shares,
 -- {key, revision, timestamp, values, pending, ...}}: values as HGETALL has them when everything is wanted, else as
 -- JSON behind a comma; pending {name, revision, timestamp, written at, delivery, ...}, null where there is nothing.
 
-local function pending_of(content, acked, pushed)
+local function pending_of(content, acked, pushed, never)
   local pending, n = {}, 0
   for name, stamp in pairs((contents(content))) do
-    local state = progress(stamp, acked, pushed)
+    local state = progress(name, stamp, acked, pushed, never)
     if state ~= 'acknowledged' then
       pending[n + 1], pending[n + 2], pending[n + 3] = name, stamp.revision, stamp.timestamp
       pending[n + 4], pending[n + 5] = stamp.at, state
@@ -17,11 +17,11 @@ local function pending_of(content, acked, pushed)
   return pending
 end
 
--- Values as the members of a JSON object, each behind a comma. They follow five other fields.
+-- Values as the members of a JSON object, each behind a comma. They follow six other fields.
 local function members(fields, heads)
   local parts, n = {}, 0
   for i = 1, #heads do
-    local text = fields[i + 5]
+    local text = fields[i + 6]
     if text then
       parts[n + 1], parts[n + 2] = heads[i], text
       n = n + 2
@@ -32,21 +32,24 @@ end
 
 local function look(buckets, key, names, heads)
   local content, view = locate(key)
-  local values, revision, timestamp, newest, acked, pushed
+  local values, revision, timestamp, newest, acked, pushed, never
   if names then
     local fields = redis.call('HMGET', content, unpack(names))
-    revision, timestamp, newest, acked, pushed = unpack(fields, 1, 5)
+    revision, timestamp, newest, acked, pushed, never = unpack(fields, 1, 6)
     values = revision and members(fields, heads)
   else
     values = redis.call('HGETALL', content)
-    revision, timestamp, newest, acked, pushed = unpack(redis.call('HMGET', content, 'r', 't', 'w', 'a', 'p'))
+    revision, timestamp, newest, acked, pushed, never =
+      unpack(redis.call('HMGET', content, 'r', 't', 'w', 'a', 'p', 'x'))
   end
   if not revision then return end
   local pending = false
   if request.pending and newest then
-    if content ~= view then acked, pushed = unpack(redis.call('HMGET', view, 'a', 'p')) end
+    if content ~= view then acked, pushed, never = unpack(redis.call('HMGET', view, 'a', 'p', 'x')) end
     acked, pushed = tonumber(acked or 0), tonumber(pushed or 0)
-    if tonumber(newest) > acked then pending = pending_of(content, acked, pushed) end
+    if never or tonumber(newest) > acked then
+      pending = pending_of(content, acked, pushed, missed(never))
+    end
   end
   local n = #buckets
   buckets[n + 1], buckets[n + 2], buckets[n + 3] = key, revision, timestamp

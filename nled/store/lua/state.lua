@@ -16,8 +16,9 @@ local function with_home_first(keys)
   return rest
 end
 
--- How far a server write has come on its way to the device.
-local function progress(stamp, acked, pushed)
+-- How far a server write of a field has come on its way to the device.
+local function progress(name, stamp, acked, pushed, never)
+  if never[name] == stamp.revision then return 'expired' end
   if stamp.timestamp <= acked then return 'acknowledged' end
   if expired(stamp) then return 'expired' end
   return stamp.timestamp <= pushed and 'pushed' or 'queued'
@@ -35,7 +36,8 @@ local RANK = { queued = 1, pushed = 2, expired = 3, acknowledged = 4 }
 -- among them. `minted`: the timestamp those writes were first given, or an earlier one.
 local function delivery(key, names, minted)
   local content, view = locate(key)
-  local acked, pushed = numbers(view, 'a', 'p')
+  local acked, pushed, never = unpack(redis.call('HMGET', view, 'a', 'p', 'x'))
+  acked, pushed, never = tonumber(acked or 0), tonumber(pushed or 0), missed(never)
   local slowest, newest = 'acknowledged', 0
   for _, name in ipairs(names) do
     local text = redis.call('HGET', content, 's:' .. name)
@@ -43,7 +45,7 @@ local function delivery(key, names, minted)
     -- Without a stamp the device has written the field since: it had ours before, or ours came to nothing.
     local state = acked < minted and 'expired' or 'acknowledged'
     if stamp then
-      state, newest = progress(stamp, acked, pushed), math.max(newest, stamp.timestamp)
+      state, newest = progress(name, stamp, acked, pushed, never), math.max(newest, stamp.timestamp)
     end
     if RANK[state] < RANK[slowest] then slowest = state end
   end

@@ -13,7 +13,7 @@ local function record(key, claim)
   local revision, newest = numbers(content, 'r', 'w')
   if newest <= claim and newest > math.max(acked, pushed) then
     local function seen(stamp) return stamp.timestamp <= math.max(acked, pushed) end
-    keep_unseen_newer(key, content, contents(content), seen, revision, claim)
+    keep_unseen_newer(key, (contents(content)), seen, revision, claim)
   end
   if claim > acked then
     newest = numbers(content, 'w')

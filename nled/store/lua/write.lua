@@ -3,22 +3,33 @@
 -- A receipt carries a revision and a timestamp that the device has from then on. What the server wrote and
 -- the device has not seen must stay newer than that, or it would count as acknowledged and be lost.
 
--- Where nothing changed: the point just before the first write the device has not seen.
-local function as_seen(stamps, seen, revision, timestamp)
-  for _, stamp in pairs(stamps) do
-    if not seen(stamp) and not expired(stamp) then
-      revision = math.min(revision, stamp.revision - 1)
-      timestamp = math.min(timestamp, stamp.timestamp - 1)
+-- The writes that the device has not seen and still takes. Those it has not seen and that went stale it has
+-- missed from here on.
+local function unseen(view, stamps, seen)
+  local waiting = {}
+  for name, stamp in pairs(stamps) do
+    if not seen(stamp) then
+      if expired(stamp) then miss(view, name, stamp) else waiting[name] = stamp end
     end
+  end
+  return waiting
+end
+
+-- Where nothing changed: the point just before the first write the device has not seen.
+local function as_seen(view, stamps, seen, revision, timestamp)
+  for _, stamp in pairs(unseen(view, stamps, seen)) do
+    revision = math.min(revision, stamp.revision - 1)
+    timestamp = math.min(timestamp, stamp.timestamp - 1)
   end
   return revision, timestamp
 end
 
 -- Where something did: those writes move up behind it.
-local function keep_unseen_newer(key, content, stamps, seen, revision, timestamp)
+local function keep_unseen_newer(key, stamps, seen, revision, timestamp)
+  local content, view = locate(key)
   local moved = {}
-  for name, stamp in pairs(stamps) do
-    if stamp.timestamp <= timestamp and not seen(stamp) and not expired(stamp) then
+  for name, stamp in pairs(unseen(view, stamps, seen)) do
+    if stamp.timestamp <= timestamp then
       stamp.revision, stamp.timestamp = revision + 1, timestamp + 1
       redis.call('HSET', content, 's:' .. name, stamp_text(stamp.revision, stamp.timestamp, stamp.at, stamp.kind))
       moved[#moved + 1] = name
@@ -166,7 +177,7 @@ local function device_write(w)
 
   if given(w.expect) and w.expect ~= revision then
     -- The stored revision, which the device needs for its next try.
-    return { 'conflict', revision, select(2, as_seen(stamps, seen, revision, timestamp)) }
+    return { 'conflict', revision, select(2, as_seen(view, stamps, seen, revision, timestamp)) }
   end
 
   -- The echo guard: the device prepared this before it had the server's write of the same field, or of any
@@ -179,22 +190,26 @@ local function device_write(w)
   if outdated then w.values, w.replace = {}, false end
 
   local set, drop, grown = {}, {}, 0
+  local never = missed(redis.call('HGET', view, 'x') or nil)
   for _, v in ipairs(w.values) do
-    local name, text = v[1], v[2]
-    if not stale(stamps[name]) and not equal(values[name], text) then
+    local name, text, stamp = v[1], v[2], stamps[v[1]]
+    if not stale(stamp) and not equal(values[name], text) then
       grown = grown + plan(set, values, name, text)
       drop[#drop + 1] = 's:' .. name
+    elseif stamp and never[name] == stamp.revision then
+      -- What it missed it has come to by itself.
+      redis.call('HDEL', content, 's:' .. name)
     end
   end
   grown = grown + plan_rest(drop, values, w)
 
   local outcome = #set + #drop == 0 and 'same' or too_much(w, view, grown) and 'full'
-  if outcome then return { outcome, as_seen(stamps, seen, revision, timestamp) } end
+  if outcome then return { outcome, as_seen(view, stamps, seen, revision, timestamp) } end
   -- What the device has changed as a whole is its own as a whole.
   for name in pairs(w.replace and stamps or {}) do drop[#drop + 1] = 's:' .. name end
   for _, field in ipairs(drop) do stamps[field:sub(3)] = nil end
   revision, timestamp = commit(w, content, view, set, drop, grown)
-  keep_unseen_newer(w.key, content, stamps, seen, revision, timestamp)
+  keep_unseen_newer(w.key, stamps, seen, revision, timestamp)
   return { 'stored', revision, timestamp }
 end
 
@@ -203,8 +218,9 @@ end
 -- Returns 'stored', 'same', 'conflict' or 'full', where the bucket stands, and what carries it out if it is to be.
 local function prepare(w)
   local content, view = locate(w.key)
-  local revision, timestamp, acked = numbers(content, 'r', 't', 'a')
-  if content ~= view then acked = numbers(view, 'a') end
+  local revision, timestamp = numbers(content, 'r', 't')
+  local acked, never = unpack(redis.call('HMGET', view, 'a', 'x'))
+  acked, never = tonumber(acked or 0), missed(never)
   if given(w.expect) and w.expect ~= revision then return 'conflict', revision, timestamp end
   local stamps, values
   if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
@@ -213,7 +229,8 @@ local function prepare(w)
     local name, text, _, companion = unpack(v)
     local stamp = stamps[name]
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
-    local forgotten = stamp and expired(stamp) and stamp.timestamp > acked
+    local forgotten = stamp
+      and (never[name] == stamp.revision or expired(stamp) and stamp.timestamp > acked)
     changed = changed or not companion and (forgotten or not equal(values[name], text))
     grown = grown + plan(set, values, name, text)
   end
