@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from nled.domain.errors import Unreachable
@@ -58,7 +58,7 @@ class Scanner:
 
         A waiter that goes away leaves the scan to the others.
         """
-        if self._work is None:
+        if not self.last.running:
             networks = self._networks()[:MOST_NETWORKS]
             self.last = Scan(networks, sum(1 for _ in _addresses(networks)))
             self._work = Deferred.fromCoroutine(self._run(self.last))
@@ -73,6 +73,7 @@ class Scanner:
         """End a scan that runs."""
         if self._work is not None:
             self.last.running = False
+            # Nothing happens to one that has ended.
             self._work.cancel()
 
     async def _run(self, scan: Scan) -> None:
@@ -80,10 +81,13 @@ class Scanner:
         workers = [Deferred.fromCoroutine(self._probe(scan, addresses)) for _ in range(self._parallel)]
         try:
             await gatherResults(workers, consumeErrors=True)
+        except FirstError as first:
+            # To be stopped is no fault.
+            first.subFailure.trap(CancelledError)
         finally:
             for worker in workers:
                 worker.cancel()
-            scan.running, self._work = False, None
+            scan.running = False
             scan.found.sort(key=lambda each: each.ip)
             waiting, self._waiting = self._waiting, []
             for done in waiting:

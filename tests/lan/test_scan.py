@@ -70,5 +70,10 @@ class ScanTests(TestCase):
         self.assertLess(scan.probed, scan.total)
 
     async def test_no_network(self) -> None:
-        scan = await Scanner(self.api, list).scan()
+        networks: list[Attached] = []
+        scanner = Scanner(self.api, lambda: list(networks))
+        scan = await scanner.scan()
         self.assertEqual((scan.networks, scan.total, scan.running), ([], 0, False))
+        # Once the cable is in, the next scan looks again.
+        networks.append(NETWORK)
+        self.assertEqual((await scanner.scan()).probed, 13)
