@@ -19,7 +19,6 @@ _PLOTTED = ("temperature", "target")
 # What the thermostat only heeds in mode range.
 _IN_RANGE = ("low", "high")
 _HEIGHT = 20
-_DAY = 86_400.0
 
 
 @command(
@@ -47,10 +46,10 @@ def history(
     as_csv: bool,
 ) -> None:
     """Plot temperatures over time, and say how long heating, cooling and fan ran each day."""
-    if start is None:
-        start = str(round((time.time() - (last or _DAY)) * 1000))
-    elif last is not None:
-        raise click.UsageError("Give --last or --from, not both.")
+    if last is not None:
+        if start is not None or end is not None:
+            raise click.UsageError("Give --last, or --from and --to; not both.")
+        start = str(round((time.time() - last) * 1000))
     query = {"serial": serial, "from": start, "to": end, "fields": ",".join(fields) or None}
     answer = session.client.send("GET", "/api/history", query=query)
     if as_csv:

@@ -12,8 +12,8 @@ from nled.ctl.orders import send_order, wait_option
 from nled.ctl.output import show_json, show_table
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# As many bytes as the API takes.
-_MOST_BYTES = 64 * 1024
+# A full week as `get` writes it has some 200 KiB; the API counts it without its white space.
+_MOST_BYTES = 1024 * 1024
 
 
 @group(

@@ -224,7 +224,7 @@ class ScheduleTests(CtlTestCase):
 
     def test_wrong_file(self):
         file = self.folder / "week.json"
-        for text, sentence in (("{", "is not JSON"), ("1" * 65_537, "is no schedule: it has more than")):
+        for text, sentence in (("{", "is not JSON"), ("1" * (2**20 + 1), "is no schedule: it has more than")):
             file.write_text(text)
             ran = self.run_ctl("schedule", SERIAL, "put", str(file))
             self.assertEqual(ran.status, 1)
