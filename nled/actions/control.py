@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
-from twisted.internet.defer import DeferredLock, TimeoutError  # noqa: A004 - Twisted's is another one
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -63,7 +63,15 @@ class Control:
     _turns: dict[str, DeferredLock] = field(factory=dict)
 
     async def command(
-        self, who: Principal, serial: str, name: str, rule: Rule[_Value], value: _Value, *, wait: float = 0.0
+        self,
+        who: Principal,
+        serial: str,
+        name: str,
+        rule: Rule[_Value],
+        value: _Value,
+        *,
+        wait: float = 0.0,
+        left: Callable[[], Deferred[Any]] = Deferred,
     ) -> Done:
         """Carry out a command; it is stored when this returns, and sent when it can be.
 
@@ -74,6 +82,7 @@ class Control:
             rule: says what to write.
             value: what the rule takes.
             wait: seconds, how long to wait until the device has acknowledged it, or never will.
+            left: gives a Deferred that fires when nobody waits any more.
 
         Raises:
             BadRequest, Conflict: by the rule; nothing was written.
@@ -85,6 +94,7 @@ class Control:
             return await self._carry_out(serial, name, attempt)
         # Listened to before it is written: the device may be quicker than our next step.
         listener = self.feed.open(frozenset({serial}))
+        left().addBoth(lambda _: listener.end())
         try:
             done = await self._carry_out(serial, name, attempt)
             end = self.clock.seconds() + wait

@@ -194,7 +194,13 @@ class ControlRoutes:
         body: Command = call.body
         serial, rule = serial_of(body.serial), commands.rule_of(body.command)
         done = await self.control.command(
-            call.principal, serial, body.command, rule, body.value, wait=call.query.wait
+            call.principal,
+            serial,
+            body.command,
+            rule,
+            body.value,
+            wait=call.query.wait,
+            left=call.request.notifyFinish,
         )
         values = {
             name: value for name, value in done.changes[0].values.items() if name not in commands.SECRET

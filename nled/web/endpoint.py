@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from attrs import field, frozen
+from twisted.internet.defer import Deferred
 
 from nled.domain.access import Need, Principal, Rate, permits
 from nled.domain.errors import Denied, Refused
@@ -20,7 +21,7 @@ from nled.web.decoding import Body, Query
 from nled.web.errors import Problem, UnsupportedType
 from nled.web.guard import ANYBODY, NO_KEY, Guard, denial
 from nled.web.paths import control_path
-from nled.web.router import Answer, Handler, Router, read_body
+from nled.web.router import Answer, Handler, Router, check_length
 from nled.web.site import BoundedRequest, Head
 
 KIB: Final = 1024
@@ -114,29 +115,39 @@ class Api:
         """Serve endpoints."""
         for endpoint in endpoints:
             self.endpoints.append(endpoint)
-            self.router.add(endpoint.path, self._serve(endpoint), endpoint.method)
+            handler = self._serve(endpoint)
+            if endpoint.method != "GET":
+                handler = _carried_through(handler)
+            self.router.add(endpoint.path, handler, endpoint.method)
 
     def _serve(self, endpoint: Endpoint) -> Handler:
         guard, need, hosted = self._guard, endpoint.need, endpoint.tag == "v1"
         arguments = _arguments(endpoint)
+        read = _reader(endpoint)
 
         def carry_out(
-            request: BoundedRequest, client: Client, principal: Principal, variables: dict[str, str]
+            request: BoundedRequest,
+            client: Client,
+            principal: Principal,
+            raw: bytes,
+            variables: dict[str, str],
         ) -> Any:
             if not permits(principal, need):
                 raise Denied("Access denied to this device" if hosted else denial(need))
-            call = Call(request, principal, client.address, *arguments(request))
+            call = Call(request, principal, client.address, *arguments(request, raw))
             return endpoint.handler(call, **variables)
 
         async def with_key(
             request: BoundedRequest, client: Client, token: str, variables: dict[str, str]
         ) -> Answer | None:
+            # Before the wait: a client that hangs up takes its body along.
+            raw = read(request)
             principal, rate = await guard.with_key(token, client, always=hosted)
             if rate is not None:
                 request.extra += _rate_head(rate)
                 if rate.exceeded:
                     return self._limited(request, rate.reset)
-            done = carry_out(request, client, principal, variables)
+            done = carry_out(request, client, principal, raw, variables)
             return _written(await done if isinstance(done, CoroutineType) else done)
 
         def handle(request: BoundedRequest, **variables: str) -> Any:
@@ -149,7 +160,7 @@ class Api:
                 raise Refused(NO_KEY)
             else:
                 principal = guard.without_key(client)
-            done = carry_out(request, client, principal, variables)
+            done = carry_out(request, client, principal, read(request), variables)
             return _later(done) if isinstance(done, CoroutineType) else _written(done)
 
         return handle
@@ -196,15 +207,19 @@ def error_answer(sentence: str, status: int, headers: Head = ()) -> Answer:
     return Answer.json(content, status, headers)
 
 
-def _arguments(endpoint: Endpoint) -> Callable[[BoundedRequest], tuple[Any, Any]]:
-    """Make what reads body and query of an endpoint's requests; it raises BadRequest and the like."""
+def _reader(endpoint: Endpoint) -> Callable[[BoundedRequest], bytes]:
+    """Make what reads the bodies of an endpoint's requests, each with a byte too many at most."""
+    most = 0 if endpoint.method == "GET" else endpoint.most_body + 1
+    return lambda request: request.content.read(most) if request.content else b""
+
+
+def _arguments(endpoint: Endpoint) -> Callable[[BoundedRequest, bytes], tuple[Any, Any]]:
+    """Make what decodes body and query of an endpoint's requests; it raises BadRequest and the like."""
     body = None if endpoint.body is None else Body(endpoint.body, endpoint.missing)
     query = None if endpoint.query is None else Query(endpoint.query, endpoint.missing)
-    writes = endpoint.method != "GET"
-    most = endpoint.most_body
 
-    def arguments(request: BoundedRequest) -> tuple[Any, Any]:
-        raw = read_body(request, most) if writes else b""
+    def arguments(request: BoundedRequest, raw: bytes) -> tuple[Any, Any]:
+        check_length(raw, endpoint.most_body)
         # Apps of the hosted service may send any type; and they send a key, which no page of a stranger has.
         if raw and endpoint.tag != "v1":
             _check_type(request)
@@ -221,6 +236,24 @@ def _check_type(request: BoundedRequest) -> None:
     kind = request.getHeader(b"content-type") or b""
     if kind.partition(b";")[0].strip().lower() != b"application/json":
         raise UnsupportedType("The body must be JSON, with `Content-Type: application/json`.")
+
+
+def _carried_through(handler: Handler) -> Handler:
+    """Let what a request asks for be done to its end, also when its client hangs up meanwhile.
+
+    A program may send a command and go, and of what takes several steps no half may be left (TRAPS.md T-W3).
+    """
+
+    def handle(request: BoundedRequest, **variables: str) -> Any:
+        done = handler(request, **variables)
+        if not isinstance(done, CoroutineType):
+            return done
+        # Its cancellation ends the wait for the answer, and nothing else.
+        told: Deferred[Answer | None] = Deferred()
+        Deferred.fromCoroutine(done).addCallbacks(told.callback, told.errback)
+        return told
+
+    return handle
 
 
 async def _later(done: Any) -> Answer | None:

@@ -189,6 +189,11 @@ def read_body(request: BoundedRequest, most: int) -> bytes:
     # One byte more than allowed is enough to know.
     assert request.content is not None
     body: bytes = request.content.read(most + 1)
+    check_length(body, most)
+    return body
+
+
+def check_length(body: bytes, most: int) -> None:
+    """See that a body has at most `most` bytes; raises TooLarge."""
     if len(body) > most:
         raise TooLarge(f"The body may have at most {most} bytes here.")
-    return body

@@ -3,13 +3,18 @@
 from typing import Any
 
 from msgspec import Struct
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.access import Need, Principal, Rate
 from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, TooMany
 from nled.web.endpoint import Call, Endpoint
 from nled.web.router import Answer
-from tests.web.edge import KEY, LOCAL, MINUTE_END, NOW, SOCKET, STRANGER, Edge
+from tests.web.edge import KEY, LOCAL, MINUTE_END, NOW, SOCKET, STRANGER, Edge, FakeAuthority
 
 RATE = Rate(100, 99, NOW + 1)
 
@@ -252,3 +257,40 @@ class HostedTests(SynchronousTestCase):
             self.assertEqual(
                 self.limits(edge.ask("GET", "/api/v1/read", key=key))[:2], ("1000000", "1000000")
             )
+
+
+class HangingUpTests(SynchronousTestCase):
+    def begun(self, method, path, *, key=False):
+        """Send a request, hang up while its key or its handler waits, and let both go on; returns what was done."""
+        door, work, done = Deferred(), Deferred(), []
+
+        async def handler(call, **_):
+            await work
+            done.append(call.body)
+
+        async def bearer(*_, **__):
+            await door
+            return Principal("k", frozenset({"read", "write"})), RATE
+
+        edge = Edge(endpoint(method, path.replace("X", "<name>"), handler, body=Which))
+        self.patch(FakeAuthority, "bearer", bearer)
+        channel = edge.site.buildProtocol(None)
+        channel.makeConnection(StringTransport(peerAddress=IPv4Address("TCP", LOCAL, 1)))
+        bearing = f"Authorization: Bearer {KEY}\r\n" if key else ""
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{bearing}Content-Type: application/json\r\n"
+        channel.dataReceived(head.encode() + b'Content-Length: 14\r\n\r\n{"serial":"S"}')
+        channel.connectionLost(Failure(ConnectionDone()))
+        door.callback(None)
+        if not work.called:
+            work.callback(None)
+        return done
+
+    def test_what_was_asked_for_is_done(self):
+        for method, path in (("POST", "/it"), ("PUT", "/it"), ("DELETE", "/of/X"), ("POST", "/of/X")):
+            for key in (False, True):
+                self.assertEqual(self.begun(method, path, key=key), [Which("S")], (method, path, key))
+
+    def test_what_is_only_read_is_let_go(self):
+        for path in ("/it", "/of/X"):
+            for key in (False, True):
+                self.assertEqual(self.begun("GET", path, key=key), [])
