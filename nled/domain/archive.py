@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nled.domain.access import Scope
-from nled.domain.buckets import TEN_YEARS, is_foreign, parse_key
+from nled.domain.buckets import TEN_YEARS, Kind, is_foreign, parse_key
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import parse_user, structure_id
@@ -60,14 +60,14 @@ class _Record(Struct, forbid_unknown_fields=True, omit_defaults=True, tag_field=
 class BucketRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One bucket, or how far a device has come with one of its home: then it has marks only.
 
-    `stamps` are the server's writes by field: revision, timestamp, when they were written, and `m` for
-    momentary or `s` for a setting.
+    `stamps` are the server's writes by field: revision, timestamp, when they were written, and
+    their kind (`nled.domain.buckets.Kind`).
     """
 
     key: str
     marks: dict[str, Whole]
     values: dict[str, Any] = {}
-    stamps: dict[str, tuple[Whole, Whole, Whole, Literal["m", "s"]]] = {}
+    stamps: dict[str, tuple[Whole, Whole, Whole, Kind]] = {}
 
 
 class OwnerRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from attrs import frozen
@@ -54,6 +55,9 @@ MOMENTARY: Mapping[str, frozenset[str]] = {
     "structure": frozenset({"manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}),
 }
 
+# How the server wrote a field: a setting, kept until the device writes it; momentary; or the companion of
+# something momentary, which goes when the last of that does.
+Kind = Literal["s", "m", "c"]
 # Accompany a setpoint; on their own they are no change worth waking a battery for.
 COMPANIONS = frozenset({"target_change_pending", "touched_by"})
 
@@ -82,9 +86,11 @@ def is_foreign(key: ObjectKey, serial: str) -> bool:
     return key.kind in PER_DEVICE and key.id != serial
 
 
-def is_momentary(kind: str, name: str) -> bool:
-    """Whether a field the server writes must not outlive the moment it was meant for."""
-    return name in MOMENTARY.get(kind, ())
+def kind_of(kind: str, name: str) -> Kind:
+    """Say what becomes of a field of a bucket of some kind once the server has written it."""
+    if name not in MOMENTARY.get(kind, ()):
+        return "s"
+    return "c" if name in COMPANIONS else "m"
 
 
 def claimed(timestamp: float, now: int) -> int:

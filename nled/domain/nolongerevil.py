@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from nled.domain.archive import BucketRecord, DeviceRecord, OwnerRecord, PersonRecord, Record, check
-from nled.domain.buckets import TEN_YEARS, ObjectKey, is_foreign, is_momentary, parse_key
+from nled.domain.buckets import TEN_YEARS, ObjectKey, is_foreign, kind_of, parse_key
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import parse_user, structure_id
@@ -214,11 +214,8 @@ class _Converter:
         marks = {"r": state.revision, "t": newest, "w": newest}
         if state.key.id == "default":
             marks |= {"c": newest, "a": newest, "p": newest}
-        stamps = {
-            name: (state.revision, newest, at, "m" if is_momentary(state.key.kind, name) else "s")
-            for name in state.values
-        }
-        return BucketRecord(str(state.key), marks, state.values, stamps)  # type: ignore[arg-type]
+        stamps = {name: (state.revision, newest, at, kind_of(state.key.kind, name)) for name in state.values}
+        return BucketRecord(str(state.key), marks, state.values, stamps)
 
     def _moment(self, value: object) -> int | None:
         """Read a time as ms; None for what cannot be one."""

@@ -9,15 +9,14 @@ from typing import Any, Literal
 
 import msgspec
 from attrs import frozen
-from twisted.internet.defer import Deferred, gatherResults
 
-from nled.domain.buckets import COMPANIONS, REPLACED, ObjectKey, encode, is_momentary
+from nled.domain.buckets import COMPANIONS, REPLACED, ObjectKey, encode, kind_of
 from nled.domain.device import Bucket, Delivery, Device, Pending, slowest
 from nled.domain.errors import Full, NotKnown
 from nled.domain.wire import Receipt
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import READING, WRITING, Scripts, load
+from nled.store.scripts import READING, WRITING, Scripts, load, together
 
 # The fields wanted of a device's buckets, by the kind of bucket; of other kinds nothing is read.
 Wanted = Mapping[str, tuple[str, ...]]
@@ -70,11 +69,11 @@ class Devices:
 
     async def read_many(self, serials: Sequence[str], now: int, wanted: Wanted | None = None) -> list[Device]:
         """Read devices in the order given, without those that nobody met or owns."""
-        steps = [
-            Deferred.fromCoroutine(self._snapshot(serials[start : start + STEP], now, wanted))
+        steps = await together(
+            self._snapshot(serials[start : start + STEP], now, wanted)
             for start in range(0, len(serials), STEP)
-        ]
-        return [device for step in await gatherResults(steps, consumeErrors=True) for device in step]
+        )
+        return [device for step in steps for device in step]
 
     async def serials(self) -> list[str]:
         """List the devices that were met or are owned, sorted; some may be forgotten by now."""
@@ -178,10 +177,7 @@ def _write(write: Write) -> dict[str, object]:
     kind = write.key.kind
     return {
         "key": str(write.key),
-        "values": [
-            (name, text, "m" if is_momentary(kind, name) else "s", name in COMPANIONS)
-            for name, text in write.values.items()
-        ],
+        "values": [(name, text, kind_of(kind, name)) for name, text in write.values.items()],
         "expect": write.expect,
         "replace": kind in REPLACED,
     }

@@ -1,10 +1,9 @@
 """What the store knows of thermostats as neighbours: addresses, passwords, their servers before this one."""
 
 import msgspec
-from twisted.internet.defer import Deferred
 
 from nled.store import keys
-from nled.store.scripts import Scripts, load
+from nled.store.scripts import Scripts, load, together
 
 # A script of so many devices takes less than a millisecond.
 _PAGE = 200
@@ -24,10 +23,10 @@ class Neighbours:
         client = self._scripts.client
         serials = await client.command("ZRANGE", keys.DEVICES, 0, -1)
         pages = [serials[at : at + _PAGE] for at in range(0, len(serials), _PAGE)]
-        asked = [Deferred.fromCoroutine(self._scripts.ask(_LOCAL_IPS, "", 0, serials=page)) for page in pages]
+        texts = await together(self._scripts.ask(_LOCAL_IPS, "", 0, serials=page) for page in pages)
         found: dict[str, str] = {}
-        for page, asking in zip(pages, asked, strict=True):
-            for serial, text in zip(page, await asking, strict=True):
+        for page, told in zip(pages, texts, strict=True):
+            for serial, text in zip(page, told, strict=True):
                 address = msgspec.json.decode(text) if text else None
                 if isinstance(address, str):
                     found[address] = serial

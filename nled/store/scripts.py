@@ -4,13 +4,14 @@ A script gets one JSON text and says in it which device it is about; its single 
 device's slot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from functools import lru_cache
 from pkgutil import get_data
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from attrs import frozen
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from nled.domain.errors import Full
 from nled.domain.history import FLAGS, RECORDED
@@ -18,6 +19,7 @@ from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
 
+T = TypeVar("T")
 # What scripts share, each with what it builds on: the server makes every function of it each time one runs.
 READING = ("common", "state")
 WRITING = (*READING, "history", "write")
@@ -101,6 +103,14 @@ class Scripts:
         request["serial"], request["now"] = serial, now
         text = b"%b,%b" % (self._same[:-1], msgspec.json.encode(request)[1:])
         return await self.client.run(script, [keys.facts(serial)], text)
+
+
+async def together(asked: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
+    """Ask several things in one go, and return the replies in order; raises as the first that fails."""
+    try:
+        return await gatherResults([Deferred.fromCoroutine(each) for each in asked], consumeErrors=True)
+    except FirstError as first:
+        first.subFailure.raiseException()
 
 
 def refuse_when_full(status: str) -> None:

@@ -221,6 +221,16 @@ class Waiting(ControlTestCase):
         await gatherResults(waits)
         self.assertEqual((len(self.feed), self.clock.getDelayedCalls()), (0, []))
 
+    async def test_no_longer_than_whoever_asked(self) -> None:
+        """It is written; but a wait of 30 s does not outlive its client."""
+        gone: Deferred[None] = Deferred()
+        rule = rule_of("set_temperature")
+        waiting = ensureDeferred(self.control.command(WHO, SERIAL, "x", rule, 25, wait=30, left=lambda: gone))
+        await self.waits(waiting, 2)
+        gone.callback(None)
+        self.assertEqual((await waiting).receipt.revision, 2)
+        self.assertEqual((len(self.feed), self.clock.getDelayedCalls()), (0, []))
+
     async def test_no_longer_for_what_will_not_be(self) -> None:
         """The dial was turned by somebody at home, or the device is given up: that is the answer, at once."""
         waiting = self.started("set_temperature", 25, 30)
@@ -302,3 +312,15 @@ class Pushes(ControlTestCase):
         # Asked for again and taken already: it is acknowledged, and no news.
         again = await self.command("set_temperature", 25)
         self.assertEqual((again.delivery, again.receipt), ("acknowledged", done.receipt))
+
+    async def test_companions_go_with_their_setpoint(self) -> None:
+        """What says that a setpoint is to come is not sent without one, nor waits for anybody."""
+        await self.command("set_temperature", {"low": 17, "high": 25})
+        await self.put({"target_temperature_low": 18.5})
+        self.assertEqual(
+            [each.fields for each in (await self.device()).pending],
+            [("target_change_pending", "target_temperature_high", "touched_by")],
+        )
+        await self.put({"target_temperature_high": 24.5})
+        self.assertEqual((await self.device()).pending, ())
+        self.assertEqual(await self.claims(shared=1), {})

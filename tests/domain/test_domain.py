@@ -5,7 +5,7 @@ from base64 import b64encode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from nled.domain.buckets import ObjectKey, claimed, encode, is_foreign, is_momentary, parse_key
+from nled.domain.buckets import ObjectKey, claimed, encode, is_foreign, kind_of, parse_key
 from nled.domain.entry import Origin, entry, parse_form
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import ALPHABET, CODES, new_code, parse_code, parse_user, structure_id
@@ -101,9 +101,10 @@ class Buckets(SynchronousTestCase):
             self.assertEqual(json.loads(text), value)
 
     def test_momentary(self) -> None:
-        self.assertTrue(is_momentary("shared", "target_temperature"))
-        self.assertFalse(is_momentary("shared", "target_temperature_type"))
-        self.assertFalse(is_momentary("unheard_of", "x"))
+        self.assertEqual(kind_of("shared", "target_temperature"), "m")
+        self.assertEqual(kind_of("shared", "touched_by"), "c")
+        self.assertEqual(kind_of("shared", "target_temperature_type"), "s")
+        self.assertEqual(kind_of("unheard_of", "x"), "s")
 
 
 class Requests(SynchronousTestCase):

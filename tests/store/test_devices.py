@@ -11,8 +11,10 @@ from nled.domain.device import Delivery, Device, Pending
 from nled.domain.errors import Full, NotKnown
 from nled.domain.pairing import new_code
 from nled.domain.requests import Listed, Put
+from nled.domain.thermostat import NAMING, name_of
 from nled.store import keys
 from nled.store.buckets import Buckets
+from nled.store.client import StoreUnavailable
 from nled.store.devices import STEP, Devices, Wanted, Write, Written
 from nled.store.pairing import Arrival, Pairing
 from nled.store.scripts import Limits, Scripts
@@ -126,6 +128,20 @@ class Reading(DeviceTestCase):
         self.assertEqual(
             [dict(b.values) for b in device.buckets.values()], [{"name": "Home"}, {"name": "user_ann"}]
         )
+
+    async def test_rooms_have_an_id_of_their_own(self) -> None:
+        wheres = [{"name": "Sauna", "where_id": "x"}]
+        await self.put({"wheres": wheres}, ObjectKey("where", "b0c1"))
+        await self.put({"where_id": "x"}, DEVICE)
+        self.assertEqual(name_of(await self.device(wanted=NAMING)), "Sauna")
+
+    async def test_the_store_goes_away_while_many_are_read(self) -> None:
+        async def away(*_: object, **__: object) -> None:
+            raise StoreUnavailable("away")
+
+        self.patch(self.devices, "_snapshot", away)
+        with self.assertRaises(StoreUnavailable):
+            await self.devices.read_many([SERIAL] * 60, self.now)
 
     async def test_one_that_only_claims_has_no_buckets(self) -> None:
         await self.claims(shared=5)

@@ -89,6 +89,14 @@ class Leftovers(AccessTestCase):
         await self.devices.forget(SERIAL, self.now)
         self.assertEqual(await self.snapshot(), before)
 
+    async def test_one_that_is_given_up(self) -> None:
+        """Whoever claims it next sees nothing of what was in the home before."""
+        await self.live(SERIAL, "user_ann")
+        await self.told(SERIAL, (f"shared.{SERIAL}", 5))
+        self.assertEqual(await self.client.command("EXISTS", keys.history(SERIAL)), 1)
+        await self.devices.unpair(SERIAL, "user_ann", self.now)
+        self.assertEqual(await self.client.command("EXISTS", keys.history(SERIAL)), 0)
+
     async def test_one_that_comes_into_other_hands(self) -> None:
         """The next owner hears nothing of the former, nor the former of the next."""
         await self.live(SERIAL, "user_ann")

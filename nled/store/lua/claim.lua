@@ -9,10 +9,8 @@ if owner and redis.call('HEXISTS', owner_hash, 'open') == 0 then return 0 end
 redis.call('DEL', key, code_key(code))
 if owner and owner ~= request.user then
   leave_home()
-  -- It came into other hands: what its former owner shared is over, and when they were at home is
-  -- nobody's business.
+  -- It came into other hands: what its former owner shared is over.
   forget_access()
-  redis.call('DEL', device_key(serial, 'history'), device_key(serial, 'latest'))
 end
 enter_home(request.user, request.structure, code)
 return 1

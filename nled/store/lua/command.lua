@@ -20,7 +20,7 @@ for i, w in ipairs(request.writes) do
   if home and home ~= w.key then return { 'conflict' } end
   local names = {}
   for _, v in ipairs(w.values) do
-    if not v[4] then names[#names + 1] = v[1] end
+    if v[3] ~= 'c' then names[#names + 1] = v[1] end
   end
   if founds_home(w) then
     founding = true

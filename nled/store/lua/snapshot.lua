@@ -56,16 +56,25 @@ local function look(buckets, key, names, heads)
   buckets[n + 4], buckets[n + 5] = values, pending
 end
 
-local function whole_key(kind)
-  if kind == 'user' then return owner and 'user.' .. owner or DEFAULT_USER end
-  if kind == 'structure' then return structure and 'structure.' .. structure or DEFAULT_HOME end
-  return kind .. '.' .. serial
+-- The keys of the device's buckets of a kind; the id of a `where` is its own (PROTOCOL.md h.1).
+local function keys_of(kind)
+  if kind == 'user' then return { owner and 'user.' .. owner or DEFAULT_USER } end
+  if kind == 'structure' then return { structure and 'structure.' .. structure or DEFAULT_HOME } end
+  if kind ~= 'where' then return { kind .. '.' .. serial } end
+  local found = {}
+  for _, key in ipairs(redis.call('SMEMBERS', index)) do
+    if key:sub(1, 6) == 'where.' then found[#found + 1] = key end
+  end
+  table.sort(found)
+  return found
 end
 
 local function snapshot(seen)
   local buckets = {}
   if WANTED then
-    for _, wanted in ipairs(WANTED) do look(buckets, whole_key(wanted[1]), wanted[2], wanted[3]) end
+    for _, wanted in ipairs(WANTED) do
+      for _, key in ipairs(keys_of(wanted[1])) do look(buckets, key, wanted[2], wanted[3]) end
+    end
   else
     for _, key in ipairs(with_home_first(redis.call('SMEMBERS', index))) do look(buckets, key) end
   end

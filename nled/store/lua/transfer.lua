@@ -11,5 +11,4 @@ drop_invites()
 drop_share(request.user)
 leave_keys({ [serial] = true }, former)
 enter_home(request.user, request.structure, code)
-tell_access()
 return 'ok'

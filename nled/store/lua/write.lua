@@ -144,6 +144,19 @@ local function commit(w, content, view, set, drop, grown)
   return revision, timestamp
 end
 
+-- Companions go with the last setpoint that waits: on their own they say that there is one to come.
+local function drop_companions(drop, stamps, seen)
+  for _, stamp in pairs(stamps) do
+    if stamp.kind == 'm' and not seen(stamp) and not expired(stamp) then return end
+  end
+  for name, stamp in pairs(stamps) do
+    if stamp.kind == 'c' then
+      drop[#drop + 1] = 's:' .. name
+      stamps[name] = nil
+    end
+  end
+end
+
 local function too_much(w, view, grown)
   local fields = redis.call('HLEN', view)
   if fields == 0 and redis.call('SCARD', index) >= request.most_buckets then return true end
@@ -208,13 +221,14 @@ local function device_write(w)
   -- What the device has changed as a whole is its own as a whole.
   for name in pairs(w.replace and stamps or {}) do drop[#drop + 1] = 's:' .. name end
   for _, field in ipairs(drop) do stamps[field:sub(3)] = nil end
+  drop_companions(drop, stamps, seen)
   revision, timestamp = commit(w, content, view, set, drop, grown)
   keep_unseen_newer(w.key, stamps, seen, revision, timestamp)
   return { 'stored', revision, timestamp }
 end
 
--- What it takes to write for the server. w: key; values {{name, text, kind, companion}, ...}, companions being
--- no change on their own; replace; expect, a revision that may be missing; bounded, whether limits apply.
+-- What it takes to write for the server. w: key; values {{name, text, kind}, ...}, companions being no change
+-- on their own; replace; expect, a revision that may be missing; bounded, whether limits apply.
 -- Returns 'stored', 'same', 'conflict' or 'full', where the bucket stands, and what carries it out if it is to be.
 local function prepare(w)
   local content, view = locate(w.key)
@@ -226,12 +240,12 @@ local function prepare(w)
   if w.replace then stamps, values = contents(content) else stamps, values = fields_of(content, w) end
   local set, drop, grown, changed = {}, {}, 0, false
   for _, v in ipairs(w.values) do
-    local name, text, _, companion = unpack(v)
+    local name, text, kind = unpack(v)
     local stamp = stamps[name]
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
     local forgotten = stamp
       and (never[name] == stamp.revision or expired(stamp) and stamp.timestamp > acked)
-    changed = changed or not companion and (forgotten or not equal(values[name], text))
+    changed = changed or kind ~= 'c' and (forgotten or not equal(values[name], text))
     grown = grown + plan(set, values, name, text)
   end
   grown = grown + plan_rest(drop, values, w)
