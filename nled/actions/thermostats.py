@@ -63,12 +63,15 @@ class Thermostats:
     async def all(self, who: Principal) -> list[Status]:
         """See all thermostats that somebody may see, by serial."""
         serials = await self.serials(who)
-        devices = await self.devices.read_many(serials, self.now(), VIEW)
-        return [self._view(device) for device in devices if device.owner or not self.paired_only]
+        return [
+            self._view(device)
+            async for device in self.devices.each(serials, self.now(), VIEW)
+            if device.owner or not self.paired_only
+        ]
 
     async def named(self, who: Principal) -> list[Device]:
         """Read what it takes to name each thermostat that somebody may see."""
-        return await self.devices.read_many(await self.serials(who), self.now(), NAMING)
+        return [device async for device in self.devices.each(await self.serials(who), self.now(), NAMING)]
 
     async def serials(self, who: Principal) -> list[str]:
         """List the devices that somebody may see."""

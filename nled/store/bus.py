@@ -23,6 +23,12 @@ class _Listener(SubscriberProtocol):
         self._clock = clock
         self._heard = heard
 
+    def dataReceived(self, data: bytes) -> None:
+        # The library's own way converts and looks for transactions, which takes longer than all the rest.
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self.replyReceived(reply)
+
     def ask(self, *args: str | bytes | int) -> Deferred[Any]:
         return self.execute_command(*args).addTimeout(_DEADLINE, self._clock)
 
@@ -84,10 +90,13 @@ class Bus:
             self._guarded(self._on_gap)
         self._subscribed_before = True
 
-    def _heard(self, message: Any) -> None:
-        # What is not UTF-8 arrives as bytes, and is not from nled.
-        if isinstance(message, str):
-            self._guarded(self._on_message, message)
+    def _heard(self, message: bytes) -> None:
+        try:
+            line = message.decode()
+        except UnicodeDecodeError:
+            # Not from nled.
+            return
+        self._guarded(self._on_message, line)
 
     def _guarded(self, hook: Callable[..., None], *args: str) -> None:
         # An exception would drop the connection, and with it the messages behind this one.

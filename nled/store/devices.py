@@ -3,12 +3,14 @@
 Each operation is one round trip and one step for everybody else; the rules are in lua/write.lua and home.lua.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
 from nled.domain.buckets import COMPANIONS, REPLACED, ObjectKey, encode, kind_of
 from nled.domain.device import Bucket, Delivery, Device, Pending, slowest
@@ -16,12 +18,12 @@ from nled.domain.errors import Full, NotKnown
 from nled.domain.wire import Receipt
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import READING, WRITING, Scripts, load, together
+from nled.store.scripts import READING, WRITING, Scripts, load
 
 # The fields wanted of a device's buckets, by the kind of bucket; of other kinds nothing is read.
 Wanted = Mapping[str, tuple[str, ...]]
 
-# So many devices are read in one step, which takes a few ms at most (see tests/store/test_devices.py).
+# So many devices are read in one step, which takes a ms or two: others wait for it.
 STEP = 25
 _HEAD = ("r", "t", "w", "a", "p", "x")
 
@@ -67,13 +69,28 @@ class Devices:
         found = await self._snapshot([serial], now, wanted, pending=pending)
         return found[0] if found else None
 
-    async def read_many(self, serials: Sequence[str], now: int, wanted: Wanted | None = None) -> list[Device]:
+    async def each(
+        self, serials: Sequence[str], now: int, wanted: Wanted | None = None
+    ) -> AsyncIterator[Device]:
         """Read devices in the order given, without those that nobody met or owns."""
-        steps = await together(
-            self._snapshot(serials[start : start + STEP], now, wanted)
-            for start in range(0, len(serials), STEP)
-        )
-        return [device for step in steps for device in step]
+        asked: deque[Deferred[list[Device]]] = deque()
+        try:
+            for start in range(0, len(serials), STEP):
+                asked.append(
+                    Deferred.fromCoroutine(self._snapshot(serials[start : start + STEP], now, wanted))
+                )
+                # The store works on one while the one before is looked at here; with more than that ahead of
+                # them, thermostats would wait.
+                if len(asked) > 1:
+                    for device in await asked.popleft():
+                        yield device
+            while asked:
+                for device in await asked.popleft():
+                    yield device
+        finally:
+            for each in asked:
+                each.addErrback(lambda _: None)
+                each.cancel()
 
     async def serials(self) -> list[str]:
         """List the devices that were met or are owned, sorted; some may be forgotten by now."""

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 from attrs import field, frozen
-from twisted.internet.defer import Deferred
 
 from nled.domain.access import Need, Principal, Rate, permits
 from nled.domain.errors import Denied, Refused
@@ -115,10 +114,8 @@ class Api:
         """Serve endpoints."""
         for endpoint in endpoints:
             self.endpoints.append(endpoint)
-            handler = self._serve(endpoint)
-            if endpoint.method != "GET":
-                handler = _carried_through(handler)
-            self.router.add(endpoint.path, handler, endpoint.method)
+            writes = endpoint.method != "GET"
+            self.router.add(endpoint.path, self._serve(endpoint), endpoint.method, to_the_end=writes)
 
     def _serve(self, endpoint: Endpoint) -> Handler:
         guard, need, hosted = self._guard, endpoint.need, endpoint.tag == "v1"
@@ -236,24 +233,6 @@ def _check_type(request: BoundedRequest) -> None:
     kind = request.getHeader(b"content-type") or b""
     if kind.partition(b";")[0].strip().lower() != b"application/json":
         raise UnsupportedType("The body must be JSON, with `Content-Type: application/json`.")
-
-
-def _carried_through(handler: Handler) -> Handler:
-    """Let what a request asks for be done to its end, also when its client hangs up meanwhile.
-
-    A program may send a command and go, and of what takes several steps no half may be left (TRAPS.md T-W3).
-    """
-
-    def handle(request: BoundedRequest, **variables: str) -> Any:
-        done = handler(request, **variables)
-        if not isinstance(done, CoroutineType):
-            return done
-        # Its cancellation ends the wait for the answer, and nothing else.
-        told: Deferred[Answer | None] = Deferred()
-        Deferred.fromCoroutine(done).addCallbacks(told.callback, told.errback)
-        return told
-
-    return handle
 
 
 async def _later(done: Any) -> Answer | None:

@@ -50,6 +50,19 @@ def plain_error(_request: BoundedRequest, problem: Problem) -> Answer:
     return Answer.json({"error": problem.sentence}, problem.status, problem.headers)
 
 
+@frozen
+class Route:
+    """What answers the requests for a path.
+
+    Attributes:
+        to_the_end: whether the handler goes on when its client hangs up: a program may send a command and go,
+            and of what takes several steps no half may be left (TRAPS.md T-W3).
+    """
+
+    handler: Handler
+    to_the_end: bool = False
+
+
 class Router:
     """The routes of one port.
 
@@ -66,31 +79,38 @@ class Router:
         self.describe = describe
         self.gate = gate
         self._klein = Klein()
-        self._exact: dict[str, dict[bytes, Handler]] = {}
+        self._exact: dict[str, dict[bytes, Route]] = {}
         # Whatever Klein's own matching refuses is answered by the same table.
         self._klein.handle_errors(Exception)(self.fail)
 
-    def add(self, path: str, handler: Handler, *methods: str) -> None:
-        """Send requests for a path, werkzeug's `<variables>` allowed, to a handler."""
+    def add(self, path: str, handler: Handler, *methods: str, to_the_end: bool = False) -> None:
+        """Send requests for a path, werkzeug's `<variables>` allowed, to a handler (see Route)."""
+        route = Route(handler, to_the_end)
         if "<" not in path:
             by_method = self._exact.setdefault(path, {})
             for method in methods:
-                by_method[method.encode()] = handler
+                by_method[method.encode()] = route
             if "GET" in methods:
-                by_method[b"HEAD"] = handler
+                by_method[b"HEAD"] = route
 
         # Klein and werkzeug name routes by function, and one handler may serve several paths.
-        def route(request: BoundedRequest, **variables: str) -> Deferred[None] | None:
-            return self.respond(request, handler, variables)
+        def respond(request: BoundedRequest, **variables: str) -> Deferred[None] | None:
+            answering = self.respond(request, route, variables)
+            if answering is None or not to_the_end:
+                return answering
+            # Klein cancels what it is given when the client goes.
+            told: Deferred[None] = Deferred()
+            answering.chainDeferred(told)
+            return told
 
-        self._klein.route(path, methods=list(methods), endpoint=f"{methods} {path}")(route)
+        self._klein.route(path, methods=list(methods), endpoint=f"{methods} {path}")(respond)
 
     def resource(self) -> KleinResource:
         """Return the root of the port's resource tree."""
         return _Resource(self._klein, self)
 
-    def shortcut(self, path: str, method: bytes) -> Handler | None:
-        """Find the handler of a path without variables; None leaves the path to Klein.
+    def shortcut(self, path: str, method: bytes) -> Route | None:
+        """Find the route of a path without variables; None leaves the path to Klein.
 
         Raises:
             MethodNotAllowed: the path is there, but not for this method.
@@ -98,17 +118,17 @@ class Router:
         by_method = self._exact.get(path)
         if by_method is None:
             return None
-        handler = by_method.get(method)
-        if handler is None:
+        route = by_method.get(method)
+        if route is None:
             raise MethodNotAllowed(valid_methods=[each.decode() for each in by_method])
-        return handler
+        return route
 
     def respond(
-        self, request: BoundedRequest, handler: Handler, variables: dict[str, str]
+        self, request: BoundedRequest, route: Route, variables: dict[str, str]
     ) -> Deferred[None] | None:
         """Run a handler and send what it returns or raises; ends quietly when the client has gone."""
         try:
-            answer = handler(request, **variables)
+            answer = route.handler(request, **variables)
         except Exception:  # noqa: BLE001 - as in _finish
             self.fail(request, Failure())
             return None
@@ -116,16 +136,18 @@ class Router:
             self._send(request, answer)
             return None
         answering = Deferred.fromCoroutine(self._finish(request, answer))
-        if not answering.called:
+        if not answering.called and not route.to_the_end:
             # The client's going cancels the handler, as Klein would.
             request.notifyFinish().addErrback(lambda _: answering.cancel())
         return answering
 
     def fail(self, request: Any, failure: Failure) -> None:
         """Answer a failure, or drop the connection when the answer has begun."""
-        if request._disconnected or failure.check(CancelledError):  # noqa: SLF001 - no public twin
+        if failure.check(CancelledError):
             return
         problem = problem_of(failure)
+        if request._disconnected:  # noqa: SLF001 - no public twin
+            return
         if request.startedWriting:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
             request.transport.abortConnection()
@@ -138,7 +160,7 @@ class Router:
     async def _finish(self, request: BoundedRequest, answering: Awaitable[Answer | None]) -> None:
         try:
             answer = await answering
-            if answer is not None:
+            if answer is not None and not request._disconnected:  # noqa: SLF001 - no public twin
                 self._send(request, answer)
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
             self.fail(request, Failure())
@@ -158,14 +180,14 @@ class _Resource(KleinResource):
                 request.reply(answer.status, answer.headers, answer.body)
                 return NOT_DONE_YET
             path = router.fold(request.path)
-            handler = router.shortcut(path, request.method)
+            route = router.shortcut(path, request.method)
         except Exception:  # noqa: BLE001 - as in _finish
             router.fail(request, Failure())
         else:
-            if handler is None:
+            if route is None:
                 request.prepath, request.postpath = [], path.encode()[1:].split(b"/")
                 return super().render(request)
-            router.respond(request, handler, {})
+            router.respond(request, route, {})
         return NOT_DONE_YET
 
 
