@@ -21,7 +21,6 @@ class RedisProtocol(Protocol):
     def execute_command(self, *args: str | bytes | int) -> Deferred[Any]: ...
 
 class SubscriberProtocol(RedisProtocol):
-    _reader: Any
     def messageReceived(self, _pattern: Any, _channel: Any, message: Any) -> None: ...
 
 class RedisFactory(Factory):

@@ -66,7 +66,7 @@ class Histories:
         zone = zone_of(device.home.values.get("time_zone"), self.time_zone, os.environ.get("TZ"))
         now = self.thermostats.now()
         until = moment(end, zone) if end else now
-        since = moment(start, zone) if start else until - _DAY
+        since = moment(start, zone) if start else min(until, now) - _DAY
         if since > until:
             raise BadRequest("from must be before to.")
         # The store has no times before 1970.

@@ -52,7 +52,10 @@ MOMENTARY: Mapping[str, frozenset[str]] = {
             "eco",
         }
     ),
-    "structure": frozenset({"manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}),
+    # Eco is obeyed only by its time stamp, and for ten minutes (a.12 no. 19): without it this says nothing.
+    "structure": frozenset(
+        {"manual_eco_all", "manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}
+    ),
 }
 
 # How the server wrote a field: a setting, kept until the device writes it; momentary; or the companion of

@@ -28,13 +28,15 @@ def away_of(device: Device, now: int) -> tuple[bool, EcoMode]:
     """Return whether a home is away, and the eco mode of its device, as they are or are about to be.
 
     - Eco: our word holds while the device has not acknowledged it, and for as long as the device has not
-      reported a later one; in the same second ours is the later. Else the device's.
+      reported a later one; in the same second ours is the later. Else the device's, as where it missed ours.
     - Away: in eco of either kind; or the home's `away` says so; or the device's sensor does, unless we said
       within the last ten minutes, or the device has yet to hear, that somebody is at home.
     """
     home, own = device.home, device.device.values
     mode, changed = _reported(own)
     said = home.values.get("manual_eco_all")
+    if _missed(home):
+        said = None
     waiting = False
     if said is True or said is False:
         said_at = whole(home.values.get("manual_eco_timestamp"))
@@ -45,12 +47,16 @@ def away_of(device: Device, now: int) -> tuple[bool, EcoMode]:
     away = mode != "schedule" or home.values.get("away") is True
     if not away and not (said is False and waiting):
         # Where the shared bucket has none it is in the device's (PROTOCOL.md b.6 no. 14).
-        away = whole(device.shared.values.get("auto_away", own.get("auto_away"))) > 0
+        away = whole(device.shared.values.get("auto_away"), own.get("auto_away")) > 0
     return away, mode
 
 
 def _waits(home: Bucket) -> bool:
     return any("manual_eco_all" in each.fields and each.delivery != "expired" for each in home.pending)
+
+
+def _missed(home: Bucket) -> bool:
+    return any("manual_eco_all" in each.fields and each.delivery == "expired" for each in home.pending)
 
 
 def _reported(own: Mapping[str, Any]) -> tuple[EcoMode, int]:

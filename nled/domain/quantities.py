@@ -22,11 +22,10 @@ def number(value: object, otherwise: str) -> float:
 
 def bounded(where: str, value: object, low: float, high: float, unit: str = "") -> float:
     """Return a number within bounds, both inclusive."""
-    exact = number(value, f"{where} must be a number{f' of {unit}' if unit else ''}.")
+    bounds = f"from {low} to {high}{f' {unit}' if unit else ''}"
+    exact = number(value, f"{where} must be a number {bounds}.")
     if not low <= exact <= high:
-        raise BadRequest(
-            f"{where} must be from {low} to {high}{f' {unit}' if unit else ''}, it is {exact:.12g}."
-        )
+        raise BadRequest(f"{where} must be {bounds}, it is {exact:.12g}.")
     return exact
 
 

@@ -6,6 +6,7 @@ wants all seven days, each a map of setpoints "0", "1", ... in the order of thei
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import HIGHEST, LOWEST, number, text
@@ -61,11 +62,18 @@ def normalise(value: object) -> dict[str, object]:
     }
 
 
+def temperatures(week: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Give each temperature (°C) of a normal schedule, with what a sentence calls it."""
+    for day, entries in week["days"].items():
+        for place, entry in entries.items():
+            for name in ("temp", "temp-min", "temp-max"):
+                if name in entry:
+                    yield f"Day '{day}' entry {place}: {name}", entry[name]
+
+
 def _day(day: str, entries: object, mode: str) -> dict[str, object]:
     if not isinstance(entries, list | dict):
         raise BadRequest(f"Day '{day}' must be a list or dict of setpoints")
-    if len(entries) > MOST_A_DAY:
-        raise BadRequest(f"Day '{day}' must have at most {MOST_A_DAY} setpoints, it has {len(entries)}")
     named: Iterable[tuple[object, object]] = (
         entries.items() if isinstance(entries, dict) else enumerate(entries)
     )
@@ -79,6 +87,8 @@ def _day(day: str, entries: object, mode: str) -> dict[str, object]:
         time = _time(where, entry)
         if time in setpoints:
             raise BadRequest(f"{where}: another entry has the same time {time}")
+        if len(setpoints) == MOST_A_DAY:
+            raise BadRequest(f"Day '{day}' must have at most {MOST_A_DAY} setpoints, it has more")
         setpoints[time] = dict(_setpoint(where, entry, time, mode))
     return {str(place): setpoints[time] for place, time in enumerate(sorted(setpoints))}
 

@@ -1,8 +1,8 @@
 """The settings of a thermostat that people may change: fields of the device bucket (PROTOCOL.md h.3).
 
-Left out on purpose, though the firmware takes them: what describes the wiring and the first set-up (a
-wrong value damages equipment or starts the set-up again), and what only some firmware has in this
-bucket (the compressor lockout). Ranges are the widest that make sense, not those of every model.
+Left out on purpose, though the firmware takes them: what describes the wiring, the heat link and the
+first set-up (a wrong value damages equipment or starts the set-up again). Ranges are the widest that
+make sense, not those of every model.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from nled.domain.errors import BadRequest
 from nled.domain.lock import parse_pin_hash
 from nled.domain.quantities import HIGHEST, LOWEST, bounded, flag, text, whole
 
-Kind = Literal["flag", "number", "whole", "until", "choice", "text", "pin_hash"]
+Kind = Literal["flag", "number", "whole", "date", "until", "choice", "text", "pin_hash"]
 # Seconds that a fan or the hot water may be asked to run (PROTOCOL.md d.2).
 LONGEST_RUN = 43_200
 _DAY = 86_400
@@ -26,8 +26,8 @@ class Setting:
     """What a field takes.
 
     Attributes:
-        kind: `until` is a time in s since the epoch, 0 for none.
-        low, high: inclusive; for `until`, high is how many seconds it may be ahead of now; for a text,
+        kind: `date` and `until` are times in s since the epoch, 0 for none; the latter is none that is over.
+        low, high: inclusive; for times, high is how many seconds one may be ahead of now; for a text,
             how many characters it may have.
     """
 
@@ -47,8 +47,10 @@ class Setting:
                 found = bounded(where, value, self.low, self.high, self.unit)
             case "whole":
                 found = whole(where, value, int(self.low), int(self.high), self.unit)
-            case "until":
+            case "date":
                 found = whole(where, value, 0, now + int(self.high), self.unit)
+            case "until":
+                found = 0 if value == 0 else whole(where, value, now, now + int(self.high), self.unit)
             case "choice":
                 if value not in self.choices:
                     raise BadRequest(f"{where} must be one of: {', '.join(self.choices)}.")
@@ -81,6 +83,7 @@ def _choice(*choices: str) -> Setting:
 
 
 _FLAG = Setting("flag")
+_TIME = Setting("date", 0, _DAY, "seconds since 1970")
 
 SETTINGS: Mapping[str, Setting] = {
     # Eco
@@ -115,6 +118,9 @@ SETTINGS: Mapping[str, Setting] = {
     **_each(_FLAG, "dual_fuel_selected heat_pump_aux_threshold_enabled heat_pump_comp_threshold_enabled"),
     **_each(Setting("text", high=32), "dual_fuel_breakpoint_override"),
     **_each(_choice("off", "max-savings", "balanced", "max-comfort"), "heatpump_savings"),
+    # Compressor: on most firmware it is reported in `shared`.
+    **_each(_FLAG, "compressor_lockout_enabled"),
+    **_each(_seconds(0, _EPOCH_END), "compressor_lockout_timeout"),
     # Learning
     **_each(_FLAG, "learning_mode schedule_learning_reset preconditioning_enabled"),
     **_each(_seconds(0, _DAY), "max_nighttime_preconditioning_seconds"),
@@ -132,7 +138,7 @@ SETTINGS: Mapping[str, Setting] = {
     **_each(_FLAG, "ob_persistence"),
     **_each(Setting("text", high=64), "where_id pro_id"),
     # Filter
-    **_each(_until(_DAY), "filter_changed_date filter_changed_set_date"),
+    **_each(_TIME, "filter_changed_date filter_changed_set_date"),
     **_each(_FLAG, "filter_reminder_enabled"),
     **_each(Setting("whole", 0, 100), "filter_reminder_level"),
     **_each(_seconds(0, _EPOCH_END), "filter_replacement_threshold_sec"),
@@ -142,6 +148,17 @@ SETTINGS: Mapping[str, Setting] = {
     # Where it is
     **_each(Setting("text", high=16), "postal_code"),
     **_each(Setting("text", high=2), "country_code"),
+}
+
+_HUMIDITY = ("has_humidifier", "has_dehumidifier")
+# What a thermostat must have, any of these, for a setting to mean something.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (name for name in SETTINGS if name.startswith(("fan_timer", "fan_duty", "fan_mode"))), ("has_fan",)
+    ),
+    **dict.fromkeys(("target_humidity", "target_humidity_enabled"), _HUMIDITY),
+    **dict.fromkeys((name for name in SETTINGS if name.startswith("hot_water_")), ("has_hot_water_control",)),
+    "hot_water_temperature": ("has_hot_water_temperature",),
 }
 
 # The lower of each must stay under the higher, given or stored.

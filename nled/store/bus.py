@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import hiredis
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from txredisapi import SubscriberProtocol
+from txredisapi import InvalidData, ResponseError, SubscriberProtocol
 
 from nled.store.address import Address
 from nled.store.link import Link
@@ -22,11 +23,17 @@ class _Listener(SubscriberProtocol):
         super().__init__(*args, **kwargs)
         self._clock = clock
         self._heard = heard
+        self._parser = hiredis.Reader(
+            encoding="utf-8",
+            errors="surrogateescape",
+            protocolError=InvalidData,
+            replyError=ResponseError,
+        )
 
     def dataReceived(self, data: bytes) -> None:
         # The library's own way converts and looks for transactions, which takes longer than all the rest.
-        self._reader.feed(data)
-        while (reply := self._reader.gets()) is not False:
+        self._parser.feed(data)
+        while (reply := self._parser.gets()) is not False:
             self.replyReceived(reply)
 
     def ask(self, *args: str | bytes | int) -> Deferred[Any]:
@@ -90,13 +97,13 @@ class Bus:
             self._guarded(self._on_gap)
         self._subscribed_before = True
 
-    def _heard(self, message: bytes) -> None:
+    def _heard(self, message: str) -> None:
         try:
-            line = message.decode()
-        except UnicodeDecodeError:
-            # Not from nled.
+            message.encode()
+        except UnicodeEncodeError:
+            # It was not UTF-8, so it is not from nled.
             return
-        self._guarded(self._on_message, line)
+        self._guarded(self._on_message, message)
 
     def _guarded(self, hook: Callable[..., None], *args: str) -> None:
         # An exception would drop the connection, and with it the messages behind this one.

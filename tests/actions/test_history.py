@@ -76,6 +76,7 @@ class Reading(SynchronousTestCase):
             ("0", "1", (1, 1)),
             (str(NOW + DAY), str(NOW + 2 * DAY), (NOW, NOW)),
             ("0", "9999-12-31", (NOW - 30 * DAY, NOW)),
+            ("", "9999-12-31", (NOW - DAY, NOW)),
             # The store takes no ids below 0.
             ("", "1900-01-01", (0, 0)),
             ("0001-01-01", "1969-12-31T23:59:59.999Z", (0, 0)),

@@ -1,6 +1,6 @@
 """Fan, humidity, hot water: PROTOCOL.md c.2, d.3, h.3, j-18."""
 
-from tests.domain.thermostats import SECONDS, CommandTestCase
+from tests.domain.thermostats import SECONDS, TOLD, CommandTestCase
 
 FAN = {"has_fan": True}
 OFF = {"device": {"fan_timer_timeout": 0}}
@@ -36,13 +36,15 @@ class Fan(CommandTestCase):
             self.refusal(bad, {}, FAN)
 
     def test_there_has_to_be_one(self) -> None:
-        for device in ({}, {"has_fan": False}):
+        for device in (TOLD, {"has_fan": False}):
             for value in ("on", "auto", 900):
                 self.assertEqual(
                     self.refusal(value, {}, device), "Device does not have a fan (has_fan=false)"
                 )
         self.plan("on")
         self.plan("on", {})
+        # What stands in the bucket of one that has told nothing may be from us.
+        self.plan("on", {}, {"fan_timer_timeout": 0})
 
 
 class Humidity(CommandTestCase):
@@ -67,7 +69,7 @@ class Humidity(CommandTestCase):
         self.assertIn("from 10 to 60", self.refusal({"target": 70}))
 
     def test_there_has_to_be_something_to_do_it(self) -> None:
-        self.assertIn("has_humidifier=false", self.refusal(40, {}, {"has_humidifier": False}))
+        self.assertIn("has_humidifier=false", self.refusal(40, {}, {"has_humidifier": False, **TOLD}))
         self.plan(40)
 
 
@@ -105,10 +107,10 @@ class HotWater(CommandTestCase):
 
     def test_there_has_to_be_control(self) -> None:
         self.assertEqual(
-            self.refusal("on", {}, {}),
+            self.refusal("on", {}, TOLD),
             "Device does not have hot water control (has_hot_water_control=false)",
         )
-        control = {"has_hot_water_control": True}
+        control = {"has_hot_water_control": True, **TOLD}
         self.plan("on", {}, control)
         self.refusal({"temperature": 55}, {}, control)
         self.plan({"temperature": 55}, {}, control | {"has_hot_water_temperature": True})

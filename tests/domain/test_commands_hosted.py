@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.domain.commands import Change, hosted
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from tests.domain.thermostats import HASH, MOMENT, SECONDS, TOUCHED, thermostat
+from tests.domain.thermostats import HASH, MOMENT, SECONDS, TOLD, TOUCHED, thermostat
 
 RULES: Mapping[type, Callable[[Any, Device, Moment], tuple[Change, ...]]] = {
     hosted.Temperature: hosted.set_temperature,
@@ -155,7 +155,7 @@ class Others(Hosted):
             self.assertIn("duration", self.refusal(hosted.Fan, {"duration": bad}))
         self.assertIn("duration", self.refusal(hosted.Fan, {"mode": "auto", "duration": 900}))
         self.assertEqual(self.refusal(hosted.Fan, {}), "mode or duration is required.")
-        self.assertIn("has_fan=false", self.refusal(hosted.Fan, {"mode": "on"}, {}, {}))
+        self.assertIn("has_fan=false", self.refusal(hosted.Fan, {"mode": "on"}, {}, TOLD))
 
     def test_schedule(self) -> None:
         schedule = {"ver": 2, "days": {}, "name": "Cleared", "schedule_mode": "HEAT"}

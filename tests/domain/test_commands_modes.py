@@ -1,6 +1,6 @@
 """Mode, away, schedule: PROTOCOL.md c.2, c.2.2, d.3, j-16."""
 
-from tests.domain.thermostats import SECONDS, CommandTestCase
+from tests.domain.thermostats import SECONDS, TOLD, CommandTestCase
 
 CLEARED = {"ver": 2, "days": {}, "name": "Cleared", "schedule_mode": "HEAT"}
 
@@ -45,8 +45,8 @@ class Mode(CommandTestCase):
 
     def test_emergency_heat_has_to_be_there(self) -> None:
         text = "Device does not have emergency heat (has_emer_heat=false)"
-        self.assertEqual(self.refusal("emergency", {}), text)
-        self.assertEqual(self.refusal("emergency", None, {}), text)
+        self.assertEqual(self.refusal("emergency", {}, TOLD), text)
+        self.assertEqual(self.refusal("emergency", {"has_emer_heat": False}), text)
         self.plan("emergency", {}, {"has_emer_heat": True})
 
     def test_shared_is_asked_before_device(self) -> None:
@@ -100,6 +100,15 @@ class Schedule(CommandTestCase):
             changes = self.plan(CLEARED, shared)
             self.assertEqual(list(changes), ["schedule", "shared"])
             self.assertEqual(changes["shared"], {"schedule_mode": "HEAT"})
+
+    def test_within_the_safety_temperatures(self) -> None:
+        safety = {"lower_safety_temp_enabled": True, "lower_safety_temp": 10}
+        for fields in ({"type": "HEAT", "temp": 4.5}, {"type": "RANGE", "temp-min": 9, "temp-max": 25}):
+            week = {"ver": 2, "schedule_mode": fields["type"], "days": {"3": [{"time": 0, **fields}]}}
+            self.plan(week)
+            said = self.refusal(week, {}, safety)
+            self.assertIn("Day '3' entry 0: temp", said)
+            self.assertIn("at least 10.0 °C, the lower safety temperature", said)
 
     def test_shared_is_left_alone_where_it_is_right(self) -> None:
         changes = self.plan(CLEARED, {"schedule_mode": "HEAT"})

@@ -61,6 +61,7 @@ SCHEDULES = st.fixed_dictionaries(
 
 
 LOOSE = {
+    "has_humidifier": False,
     "has_fan": True,
     "has_hot_water_control": True,
     "lower_safety_temp_enabled": True,
@@ -150,6 +151,8 @@ class Plan(SynchronousTestCase):
             (COMMANDS["set_eco_temperatures"], {"low": 18}),
             (COMMANDS["set_device_setting"], {"temperature_lock": True}, {"upper_safety_temp": 30}),
             (COMMANDS["set_device_setting"], {"away_temperature_low": 18}),
+            (COMMANDS["set_device_setting"], {"hot_water_temperature": 55}, {"hot_water_mode": "off"}),
+            (COMMANDS["set_device_setting"], {"fan_mode": "auto"}, {"target_humidity": 40}),
             (COMMANDS["set_lock"], {"pin_hash": HASH, "temp_min": 18, "temp_max": 24}),
             (COMMANDS["clear_lock"], None),
             (COMMANDS["set_humidity"], 40),

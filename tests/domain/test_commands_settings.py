@@ -1,7 +1,7 @@
 """Settings by name and the lock: PROTOCOL.md c.2.4, d.6, h.3, j-19."""
 
 from nled.domain.lock import pin_hash
-from tests.domain.thermostats import HASH, SECONDS, SERIAL, CommandTestCase
+from tests.domain.thermostats import HASH, SECONDS, SERIAL, TOLD, CommandTestCase
 
 LOCK = {"pin_hash": HASH, "temp_min": 18, "temp_max": 24}
 
@@ -46,11 +46,31 @@ class Settings(CommandTestCase):
         )
         for name in (
             *("preconditioning_active", "equipment_type", "heat_source", "hot_water_active", "eco"),
-            *("heater_source", "emer_heat_enable", "oob_wifi_completed", "compressor_lockout_enabled"),
+            *("heater_source", "emer_heat_enable", "oob_wifi_completed", "heat_link_model"),
             *("target_temperature", "battery_level", "current_humidity", "time_to_target_training_status"),
         ):
             self.assertIn(f": {name}. Only", self.refusal({name: True}))
         self.assertLess(len(self.refusal({f"{'x' * 50}{place}": 1 for place in range(500)})), 600)
+
+    def test_what_the_device_has_nothing_for(self) -> None:
+        for fields, lacking in (
+            ({"fan_mode": "auto"}, "has_fan"),
+            ({"fan_timer_duration_minutes": 15}, "has_fan"),
+            ({"target_humidity": 45}, "has_humidifier or has_dehumidifier"),
+            ({"hot_water_mode": "off"}, "has_hot_water_control"),
+            ({"hot_water_temperature": 50}, "has_hot_water_temperature"),
+        ):
+            self.plan(fields)
+            said = self.refusal(fields, {}, {**TOLD, "has_humidifier": False})
+            self.assertIn(f" needs {lacking}, ", said)
+        self.plan({"target_humidity": 45}, {}, {**TOLD, "has_dehumidifier": True})
+
+    def test_a_timer_that_is_over_before_it_begins(self) -> None:
+        for name in ("fan_timer_timeout", "hot_water_boost_time_to_end"):
+            self.plan({name: 0})
+            self.plan({name: SECONDS + 60})
+            self.assertIn(f"{name} must be from {SECONDS} ", self.refusal({name: 900}))
+        self.plan({"filter_changed_date": 1_600_000_000})
 
     def test_no_pairs(self) -> None:
         for bad in (None, [], "learning_mode", 5, True):

@@ -100,6 +100,19 @@ class Eco(CommandTestCase):
         )
         self.assertEqual(self.plan({"high": 28}), {"device": {"away_temperature_high": 28.0}})
 
+    def test_within_the_safety_temperatures(self) -> None:
+        safety = {
+            "lower_safety_temp_enabled": True,
+            "lower_safety_temp": 10,
+            "upper_safety_temp_enabled": True,
+            "upper_safety_temp": 30,
+        }
+        self.assertIn("low must be at least 10.0 °C", self.refusal({"low": 5}, {}, safety))
+        self.assertIn("upper_safety_temp", self.refusal({"high": 32}, {}, safety))
+        self.plan({"low": 10, "high": 30}, {}, safety)
+        # The lock is for hands on the dial.
+        self.plan({"low": 10}, {}, {"temperature_lock": True, "temperature_lock_low_temp": 18})
+
     def test_refused(self) -> None:
         for value in (*NO_NUMBERS, 20, {}, {"low": 4}, {"high": 33}, {"low": 20, "high": 20}, {"eco": 1}):
             self.refusal(value)

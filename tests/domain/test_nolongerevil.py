@@ -115,7 +115,7 @@ class NoLongerEvil(SynchronousTestCase):
     def test_the_home_of_nobody(self) -> None:
         buckets = self.converted(state(SERIAL, "structure.default", {"manual_eco_all": False}))
         self.assertEqual(buckets["structure.default"].marks["a"], AT)
-        self.assertEqual(buckets["structure.default"].stamps["manual_eco_all"], (7, AT, AT, "s"))
+        self.assertEqual(buckets["structure.default"].stamps["manual_eco_all"], (7, AT, AT, "m"))
 
     def test_of_another_home(self) -> None:
         self.converted(state(SERIAL, "structure.bob", {"name": "x"}), shared(), deviceOwners=[owned()])

@@ -97,6 +97,8 @@ class Normal(SynchronousTestCase):
     def test_as_many_as_fit(self) -> None:
         day = [entry(time * 900) for time in range(MOST_A_DAY)]
         self.assertEqual(len(monday(week(day))), MOST_A_DAY)
+        # The thermostat adds one of its own.
+        self.assertEqual(len(monday(week([{"entry_type": "continuation"}, *day]))), MOST_A_DAY)
         with self.assertRaises(BadRequest):
             normalise(week([*day, entry(5)]))
 

@@ -383,6 +383,9 @@ class Away(SynchronousTestCase):
         for delivery, away in (("queued", True), ("pushed", True), ("expired", False)):
             status = seen(device({}, own, gone(SECONDS), waiting(delivery)))
             self.assertIs(status.away, away, delivery)
+        # What it never got it does not obey, however new it is.
+        own = {"eco": eco("schedule", SECONDS - 100)}
+        self.assertFalse(seen(device({}, own, gone(SECONDS), waiting("expired"))).away)
         late = home(SECONDS - 5000)
         self.assertTrue(seen(device({"auto_away": 1}, {}, late)).away)
         self.assertFalse(seen(device({"auto_away": 1}, {}, late, waiting("queued"))).away)

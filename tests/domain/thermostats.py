@@ -21,6 +21,8 @@ _DEEPER = int(os.environ.get("NLED_FUZZ", "1"))
 EXAMPLES = settings(max_examples=200 * _DEEPER, derandomize=_DEEPER == 1, database=None, deadline=None)
 # That of PIN 0000 and SERIAL (PROTOCOL.md d.6).
 HASH = "kFRc/skLylZUKACup2bPzjQDUII="
+# What a device that has told all of itself has in its bucket.
+TOLD = {"current_version": "5.9.4-5"}
 TOUCHED = {"touched_by": 3, "touched_at": SECONDS, "touched_tzo": 3600, "touched_user_id": ""}
 
 

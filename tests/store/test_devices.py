@@ -554,13 +554,13 @@ class Resending(DeviceTestCase):
     async def test_a_homes_setting_but_no_moment_of_it(self) -> None:
         await self.claimed()
         home = ObjectKey("structure", "ann")
-        await self.write((home, {"manual_eco_all": True, "manual_eco_timestamp": 1}))
+        await self.write((home, {"away": False, "manual_eco_all": True, "manual_eco_timestamp": 1}))
         await self.claims(shared=0)
         at = (await self.device()).home.timestamp
         await self.devices.resend(SERIAL, self.now)
         newer = await self.buckets.reread(SERIAL, {str(home): at, "user.user_ann": at}, self.now)
         told = {each.receipt.key: set(each.values) for each in newer.updates}
-        self.assertEqual(told[str(home)], {"manual_eco_all", "name", "devices"})
+        self.assertEqual(told[str(home)], {"away", "name", "devices"})
 
     async def test_nobody(self) -> None:
         self.assertEqual(await self.devices.resend(SERIAL, self.now), 0)

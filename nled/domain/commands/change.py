@@ -11,6 +11,8 @@ from nled.domain.values import number as stored
 
 # Who touched something: somebody remote (PROTOCOL.md h.2).
 REMOTE = 3
+# What a device reports with everything else after its start, and nobody but it writes.
+_TOLD = "current_version"
 
 
 @frozen
@@ -52,19 +54,19 @@ def reads(**fields: tuple[str, ...]) -> Callable[[_Decide[_Value]], Rule[_Value]
 
 def capabilities(*names: str) -> dict[str, tuple[str, ...]]:
     """Return the fields that `lacks` looks at."""
-    return {"shared": names, "device": names}
+    return {"shared": names, "device": (*names, _TOLD)}
 
 
-def lacks(device: Device, name: str, *told: Bucket) -> bool:
+def lacks(device: Device, name: str, *, silence_is_no: bool = True) -> bool:
     """Whether a device cannot do something (PROTOCOL.md c.2.2).
 
-    It said so itself, or did not say while one of the buckets `told` is there, which would say so. Of
-    a device that nobody has told anything about everything is believed.
+    It said so itself; or, where silence means that, it never said that it can and has told all of itself. Of
+    one that has not, everything is believed: what stands in its buckets may be from us.
     """
     for bucket in (device.shared, device.device):
         if isinstance(said := bucket.values.get(name), bool):
             return not said
-    return any(bucket.revision for bucket in told)
+    return silence_is_no and device.device.values.get(_TOLD) is not None
 
 
 def require_order(given: Mapping[str, object], bucket: Bucket, low: str, high: str) -> None:

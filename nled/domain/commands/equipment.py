@@ -17,7 +17,7 @@ _HOT_WATER = {
 }
 
 
-@reads(shared=("has_fan",), device=("has_fan", "fan_timer_duration"))
+@reads(shared=("has_fan",), device=(*capabilities("has_fan")["device"], "fan_timer_duration"))
 def set_fan(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Run the fan for a time, or leave it to the thermostat.
 
@@ -27,7 +27,7 @@ def set_fan(value: object, device: Device, moment: Moment) -> tuple[Change, ...]
         device: its `has_fan` and `fan_timer_duration` count.
         moment: the timer starts now, not when the thermostat hears of it.
     """
-    if lacks(device, "has_fan", device.device):
+    if lacks(device, "has_fan"):
         raise BadRequest("Device does not have a fan (has_fan=false)")
     if value in ("auto", "off"):
         return (Change("device", {"fan_timer_timeout": 0}),)
@@ -56,7 +56,7 @@ def set_humidity(value: object, device: Device, moment: Moment) -> tuple[Change,
         device: needs a humidifier or a dehumidifier.
         moment: not needed.
     """
-    if lacks(device, "has_humidifier", device.device) and lacks(device, "has_dehumidifier", device.device):
+    if lacks(device, "has_humidifier") and lacks(device, "has_dehumidifier"):
         raise BadRequest(
             "Device does not have a humidifier or dehumidifier (has_humidifier=false, has_dehumidifier=false)"
         )
@@ -82,7 +82,7 @@ def set_hot_water(value: object, device: Device, moment: Moment) -> tuple[Change
         device: needs hot water control, and for a temperature hot water temperature.
         moment: the boost starts now.
     """
-    if lacks(device, "has_hot_water_control", device.device):
+    if lacks(device, "has_hot_water_control"):
         raise BadRequest("Device does not have hot water control (has_hot_water_control=false)")
     if isinstance(value, dict):
         given, where = value, "boost"
@@ -92,7 +92,7 @@ def set_hot_water(value: object, device: Device, moment: Moment) -> tuple[Change
         raise BadRequest(
             'value must be "on", "off", a number of seconds, or {"mode", "boost", "temperature"}.'
         )
-    if "temperature" in given and lacks(device, "has_hot_water_temperature", device.device):
+    if "temperature" in given and lacks(device, "has_hot_water_temperature"):
         raise BadRequest("Device cannot set the hot water's temperature (has_hot_water_temperature=false)")
     fields: dict[str, object] = {}
     for name, field in _HOT_WATER.items():

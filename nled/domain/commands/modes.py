@@ -2,6 +2,7 @@
 
 from nled.domain import schedule
 from nled.domain.commands.change import REMOTE, Change, capabilities, lacks, reads
+from nled.domain.commands.temperature import SAFETY, safe
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.quantities import flag
@@ -51,10 +52,12 @@ def set_schedule_mode(value: object, device: Device, moment: Moment) -> tuple[Ch
     return (_schedule_mode(schedule.parse_mode(value)),)
 
 
-@reads(shared=("schedule_mode",))
+@reads(shared=("schedule_mode",), device=SAFETY)
 def set_schedule(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Replace the schedule; the thermostat only obeys one of the mode that `shared` names."""
     week = schedule.normalise(value)
+    for where, degrees in schedule.temperatures(week):
+        safe(where, degrees, device)
     mode = week["schedule_mode"]
     if device.shared.values.get("schedule_mode") == mode:
         return (Change("schedule", week),)
@@ -71,14 +74,14 @@ def parse_mode(value: object, device: Device) -> str:
     mode = MODES.get(name)
     if mode is None:
         raise BadRequest(f"Unknown mode '{value[:40]}'. Valid modes: {_VALID}")
-    no_heat, no_cool = lacks(device, "can_heat"), lacks(device, "can_cool")
+    no_heat, no_cool = (lacks(device, name, silence_is_no=False) for name in ("can_heat", "can_cool"))
     if mode == "heat" and no_heat:
         raise BadRequest("Device does not support heating (can_heat=false)")
     if mode == "cool" and no_cool:
         raise BadRequest("Device does not support cooling (can_cool=false)")
     if mode == "range" and (no_heat or no_cool):
         raise BadRequest("Range mode requires both heating and cooling capability")
-    if mode == "emergency" and lacks(device, "has_emer_heat", device.shared, device.device):
+    if mode == "emergency" and lacks(device, "has_emer_heat"):
         raise BadRequest("Device does not have emergency heat (has_emer_heat=false)")
     return mode
 

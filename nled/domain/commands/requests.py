@@ -191,6 +191,7 @@ def _type_of(name: str, setting: Setting) -> Any:
         "flag": bool,
         "number": Annotated[float, meta],
         "whole": Annotated[int, meta],
+        "date": Annotated[int, Meta(ge=0, description=f"{setting.unit}; 0 for none.")],
         "until": Annotated[int, Meta(ge=0, description=f"{setting.unit}; 0 for none.")],
         "choice": Literal[setting.choices],
         "text": Annotated[str, Meta(max_length=int(setting.high))],

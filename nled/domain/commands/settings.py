@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from nled.domain.commands.change import Change, reads, require_order
+from nled.domain.commands.change import Change, capabilities, lacks, reads, require_order
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.lock import is_pin_hash, parse_pin_hash
 from nled.domain.quantities import celsius, whole
-from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, PAIRS, SETTINGS
+from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, NEEDS, PAIRS, SETTINGS
 from nled.domain.values import number as stored
 
 ON, HASH = "temperature_lock", "temperature_lock_pin_hash"
@@ -16,7 +16,15 @@ _LOCK = (ON, HASH, LOW, HIGH)
 _MOST_NAMED = 10
 
 
-@reads(device=tuple(dict.fromkeys((*_LOCK, *(name for pair in PAIRS for name in pair)))))
+_CAPABILITIES = capabilities(*dict.fromkeys(name for names in NEEDS.values() for name in names))
+
+
+@reads(
+    shared=_CAPABILITIES["shared"],
+    device=tuple(
+        dict.fromkeys((*_CAPABILITIES["device"], *_LOCK, *(name for pair in PAIRS for name in pair)))
+    ),
+)
 def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Set fields of the device bucket: `{field: value}`, all or none of them.
 
@@ -43,6 +51,10 @@ def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[C
             fields[field] = 60 * whole(name, given, 1, LONGEST_RUN // 60, "minutes")
         else:
             fields[field] = SETTINGS[field].read(name, given, moment.now // 1000)
+    for field in fields:
+        needed = NEEDS.get(field, ())
+        if needed and all(lacks(device, name) for name in needed):
+            raise BadRequest(f"{field} needs {' or '.join(needed)}, and the device says that it has none.")
     for low, high in PAIRS:
         require_order(fields, device.device, low, high)
     _check_lock(fields, device)

@@ -13,19 +13,20 @@ _SETPOINTS = {"low": LOW, "high": HIGH}
 _ECO = {"low": "away_temperature_low", "high": "away_temperature_high"}
 # A thermostat takes no notice of less, and a bound of 72 °F is 22.222 °C in its bucket.
 _PRECISION = 0.01
-# Switch, bound, what it is called; in the device bucket.
-_FLOORS = (
-    ("lower_safety_temp_enabled", "lower_safety_temp", "lower safety temperature"),
-    ("temperature_lock", "temperature_lock_low_temp", "temperature lock's lower bound"),
+# Of the device bucket: switch, bound, whether it is the lower one, what it is called.
+_SAFETY = (
+    ("lower_safety_temp_enabled", "lower_safety_temp", True, "lower safety temperature"),
+    ("upper_safety_temp_enabled", "upper_safety_temp", False, "upper safety temperature"),
 )
-_CEILINGS = (
-    ("upper_safety_temp_enabled", "upper_safety_temp", "upper safety temperature"),
-    ("temperature_lock", "temperature_lock_high_temp", "temperature lock's upper bound"),
+_LOCK = (
+    ("temperature_lock", "temperature_lock_low_temp", True, "temperature lock's lower bound"),
+    ("temperature_lock", "temperature_lock_high_temp", False, "temperature lock's upper bound"),
 )
-# The fields that `setpoint` and `target` look at.
+# The fields that `safe` looks at, and those of `setpoint` and `target`.
+SAFETY = tuple(name for *names, _, _ in _SAFETY for name in names)
 SETPOINT = {
     "shared": (LOW, HIGH),
-    "device": tuple(dict.fromkeys(name for *names, _ in (*_FLOORS, *_CEILINGS) for name in names)),
+    "device": tuple(dict.fromkeys((*SAFETY, *(name for *names, _, _ in _LOCK for name in names)))),
 }
 
 
@@ -51,11 +52,11 @@ def set_temperature(value: object, device: Device, moment: Moment) -> tuple[Chan
     return (setpoint({"target_temperature": target("value", value, device)}, device, moment),)
 
 
-@reads(device=tuple(_ECO.values()))
+@reads(device=(*_ECO.values(), *SAFETY))
 def set_eco_temperatures(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
     """Set what eco heats and cools to: `{"low": °C, "high": °C}` with either or both."""
     sides = _sides(value, _ECO, 'value must be {"low": °C, "high": °C}, with either or both.')
-    fields = {_ECO[side]: celsius(side, sides[side]) for side in sides}
+    fields = {_ECO[side]: safe(side, celsius(side, sides[side]), device) for side in sides}
     require_order(fields, device.device, _ECO["low"], _ECO["high"])
     return (Change("device", fields),)
 
@@ -82,18 +83,29 @@ def current_mode(device: Device) -> str | None:
 
 
 def target(where: str, value: object, device: Device) -> float:
-    """Read °C that this thermostat may be set to; raises BadRequest, which names the bound."""
-    asked = celsius(where, value)
-    settings = device.device.values
-    for switch, name, meaning in _FLOORS:
-        bound = stored(settings.get(name)) if settings.get(switch) is True else None
-        if bound is not None and asked < bound - _PRECISION:
-            raise BadRequest(f"{where} must be at least {bound} °C, the {meaning} ({name}); it is {asked}.")
-    for switch, name, meaning in _CEILINGS:
-        bound = stored(settings.get(name)) if settings.get(switch) is True else None
-        if bound is not None and asked > bound + _PRECISION:
-            raise BadRequest(f"{where} must be at most {bound} °C, the {meaning} ({name}); it is {asked}.")
+    """Read °C that this thermostat may be set to by hand; raises BadRequest, which names the bound."""
+    asked = safe(where, celsius(where, value), device)
+    _demand_within(where, asked, device, _LOCK)
     return asked
+
+
+def safe(where: str, asked: float, device: Device) -> float:
+    """Return °C that are within the thermostat's safety temperatures; raises BadRequest, which names it."""
+    _demand_within(where, asked, device, _SAFETY)
+    return asked
+
+
+def _demand_within(
+    where: str, asked: float, device: Device, bounds: tuple[tuple[str, str, bool, str], ...]
+) -> None:
+    settings = device.device.values
+    for switch, name, lower, meaning in bounds:
+        bound = stored(settings.get(name)) if settings.get(switch) is True else None
+        if bound is not None and (asked < bound - _PRECISION if lower else asked > bound + _PRECISION):
+            raise BadRequest(
+                f"{where} must be at {'least' if lower else 'most'} {bound} °C, the {meaning} ({name}); "
+                f"it is {asked}."
+            )
 
 
 def _sides(value: object, names: Mapping[str, str], otherwise: str) -> dict[str, object]:
