@@ -205,11 +205,11 @@ def _uploads(config: Config) -> Uploads:
     )
 
 
-def _utc_offset(zone: str | None) -> int:
+def _utc_offset(zone: str | None, now: int) -> int:
     if zone is None:
-        return time.localtime().tm_gmtoff
+        return time.localtime(now / 1000).tm_gmtoff
     # Only here: few set it, and it takes memory.
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-    offset = datetime.now(ZoneInfo(zone)).utcoffset()
+    offset = datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).utcoffset()
     return int(offset.total_seconds()) if offset else 0

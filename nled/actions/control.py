@@ -52,13 +52,13 @@ class Control:
 
     Attributes:
         clock: for `wait`, and for the time of a write.
-        offset: seconds local time is ahead of UTC.
+        offset: seconds that local time is ahead of UTC at a moment (ms).
     """
 
     devices: Devices
     feed: Feed
     clock: IReactorTime
-    offset: Callable[[], int]
+    offset: Callable[[int], int]
     # Of devices for which several commands came at once.
     _turns: dict[str, DeferredLock] = field(factory=dict)
 
@@ -140,7 +140,7 @@ class Control:
         if device is None:
             raise NotKnown("Device not found")
         permit(who, Need.WRITE, device)
-        changes = rule(value, device, Moment(now, self.offset()))
+        changes = rule(value, device, Moment(now, self.offset(now)))
         written = await self.devices.write(serial, [_write(device, rule, each) for each in changes], now)
         if written is None:
             return None

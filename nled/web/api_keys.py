@@ -1,7 +1,8 @@
 """API keys: make, list, revoke (PROTOCOL.md d.1)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
+import msgspec
 from attrs import frozen
 from msgspec import Meta, Struct
 
@@ -9,6 +10,7 @@ from nled.actions.access import Authority
 from nled.domain.access import Need, Scope
 from nled.domain.people import MOST_KEY_DAYS, MOST_KEY_DEVICES, ApiKey
 from nled.domain.shapes import KeyName, Serial, UserId
+from nled.web.control import Message
 from nled.web.endpoint import Api, Call, Endpoint
 
 
@@ -47,13 +49,6 @@ class Keys(Struct):
     keys: list[Key]
 
 
-class Revoked(Struct):
-    """That a key is none any more."""
-
-    message: str
-    success: Literal[True] = True
-
-
 @frozen
 class KeyRoutes:
     """The routes of API keys."""
@@ -80,7 +75,7 @@ class KeyRoutes:
                 self.revoke_key,
                 Need.ADMIN,
                 "Revoke an API key",
-                answer=Revoked,
+                answer=Message,
                 statuses=(404,),
             ),
         )
@@ -100,19 +95,13 @@ class KeyRoutes:
             devices=wanted.devices,
             days=None if wanted.days is None else int(wanted.days),
         )
-        return MadeKey(*_fields(key), key=token.secret)
+        return MadeKey(**msgspec.structs.asdict(_key(key)), key=token.secret)
 
-    async def revoke_key(self, call: Call, identifier: str) -> Revoked:
+    async def revoke_key(self, call: Call, identifier: str) -> Message:
         """Let a key be none; what it holds open ends with its next request."""
         await self.authority.revoke_key(call.principal, identifier)
-        return Revoked(f"API key {identifier} revoked")
-
-
-def _fields(
-    key: ApiKey,
-) -> tuple[str, str, tuple[Scope, ...], str | None, tuple[str, ...] | None, int, int | None, int | None]:
-    return key.id, key.name, key.scopes, key.user, key.devices, key.created, key.expires, key.used
+        return Message(message=f"API key {identifier} revoked")
 
 
 def _key(key: ApiKey) -> Key:
-    return Key(*_fields(key))
+    return Key(key.id, key.name, key.scopes, key.user, key.devices, key.created, key.expires, key.used)

@@ -9,14 +9,14 @@ from msgspec import Struct
 
 from nled import __version__
 from nled.domain.access import Need, scope_of
-from nled.domain.commands import requests
 from nled.domain.shapes import VARIABLES
 from nled.web import control
+from nled.web.described import commands, hosted
 from nled.web.endpoint import Endpoint
 from nled.web.schemas import Schemas
 
 # Bodies that are read as any JSON, for the sake of sentences that clients know, and what they must be.
-_READ_AS: Final[Mapping[Any, Any]] = {control.Command: requests.Command, **requests.HOSTED}
+_READ_AS: Final[Mapping[Any, Any]] = {control.Command: commands.Command, **hosted.HOSTED}
 _VARIABLE: Final = re.compile(r"<(\w+)>")
 _JSON: Final = "application/json"
 _WHY: Final = {

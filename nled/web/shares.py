@@ -10,17 +10,11 @@ from nled.domain.access import Need
 from nled.domain.device import Permission
 from nled.domain.people import INVITE_HOURS, MOST_INVITE_HOURS, Invite, InviteState
 from nled.domain.shapes import InviteToken, Serial, UserId
-from nled.web.control import serial_of
+from nled.web.control import ForSerial, Message, serial_of
 from nled.web.endpoint import Api, Call, Endpoint
 
 _FOR_DEVICE = {"serial": "Serial required", "userId": "Missing required field: userId"}
 _ACCEPTING = {"token": "Missing required field: token", "userId": "Missing required field: userId"}
-
-
-class ForSerial(Struct):
-    """Which device."""
-
-    serial: Serial
 
 
 class Share(Struct, rename={"user": "userId"}):
@@ -97,13 +91,6 @@ class Transfer(Struct, rename={"user": "userId"}):
     user: UserId
 
 
-class Done(Struct):
-    """That it was done."""
-
-    message: str
-    success: Literal[True] = True
-
-
 @frozen
 class ShareRoutes:
     """The routes of shares, invites and transfers."""
@@ -131,7 +118,7 @@ class ShareRoutes:
                 Need.SHARE,
                 "Share a thermostat with a person, or change what they may do",
                 body=Share,
-                answer=Done,
+                answer=Message,
                 statuses=(404, 409),
                 missing=_FOR_DEVICE,
             ),
@@ -141,7 +128,7 @@ class ShareRoutes:
                 self.unshare,
                 Need.WRITE,
                 "Share a thermostat with a person no more",
-                answer=Done,
+                answer=Message,
                 statuses=(404,),
             ),
             Endpoint(
@@ -161,7 +148,7 @@ class ShareRoutes:
                 self.revoke_invite,
                 Need.SHARE,
                 "Revoke an invite",
-                answer=Done,
+                answer=Message,
                 statuses=(404, 409),
             ),
             Endpoint(
@@ -182,7 +169,7 @@ class ShareRoutes:
                 Need.TRANSFER,
                 "Make a thermostat somebody else's",
                 body=Transfer,
-                answer=Done,
+                answer=Message,
                 statuses=(404, 409),
                 missing=_FOR_DEVICE,
             ),
@@ -195,18 +182,18 @@ class ShareRoutes:
         others = [With(user, permission) for user, permission in sorted(standing.shares.items())]
         return Shares(serial, standing.owner, others, [_invited(each) for each in invites])
 
-    async def share(self, call: Call) -> Done:
+    async def share(self, call: Call) -> Message:
         """Let somebody use a device."""
         body: Share = call.body
         serial = serial_of(body.serial)
         await self.household.share(call.principal, serial, body.user, body.permission)
-        return Done(f"Device {serial} shared with {body.user}")
+        return Message(message=f"Device {serial} shared with {body.user}")
 
-    async def unshare(self, call: Call, serial: str, user: str) -> Done:
+    async def unshare(self, call: Call, serial: str, user: str) -> Message:
         """Let somebody not use a device any more."""
         folded = serial_of(serial)
         await self.household.unshare(call.principal, folded, user)
-        return Done(f"Device {folded} not shared with {user} any more")
+        return Message(message=f"Device {folded} not shared with {user} any more")
 
     async def invite(self, call: Call) -> MadeInvite:
         """Make an invite, and show its token this once."""
@@ -215,10 +202,10 @@ class ShareRoutes:
         token, made = await self.household.invite(call.principal, serial, body.permission, int(body.hours))
         return MadeInvite(made.id, token.secret, serial, made.permission, made.expires)
 
-    async def revoke_invite(self, call: Call, identifier: str) -> Done:
+    async def revoke_invite(self, call: Call, identifier: str) -> Message:
         """End an invite that nobody has accepted yet."""
         await self.household.revoke(call.principal, identifier)
-        return Done(f"Invite {identifier} revoked")
+        return Message(message=f"Invite {identifier} revoked")
 
     async def accept(self, call: Call) -> AcceptedInvite:
         """Let somebody to the device of an invite."""
@@ -226,12 +213,12 @@ class ShareRoutes:
         accepted = await self.household.accept(call.principal, body.token, body.user)
         return AcceptedInvite(accepted.serial, accepted.permission)
 
-    async def transfer(self, call: Call) -> Done:
+    async def transfer(self, call: Call) -> Message:
         """Make a device somebody else's."""
         body: Transfer = call.body
         serial = serial_of(body.serial)
         await self.household.transfer(call.principal, serial, body.user)
-        return Done(f"Device {serial} transferred to {body.user}")
+        return Message(message=f"Device {serial} transferred to {body.user}")
 
 
 def _invited(invite: Invite) -> Invited:

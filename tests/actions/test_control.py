@@ -41,7 +41,7 @@ class ControlTestCase(DeviceTestCase):
         self.clock = Clock()
         self.clock.advance(self.now / 1000)
         self.feed = Feed(self.clock)
-        self.control = Control(self.devices, self.feed, self.clock, lambda: 0)
+        self.control = Control(self.devices, self.feed, self.clock, lambda _: 0)
         bus = Bus(
             reactor,
             self.address,
@@ -254,7 +254,7 @@ class Waiting(ControlTestCase):
 
     async def test_the_store_goes_away_meanwhile(self) -> None:
         """What was written is not said to have failed, and who waits is not kept for longer."""
-        self.control = Control(Away(self.devices._scripts), self.feed, self.clock, lambda: 0)
+        self.control = Control(Away(self.devices._scripts), self.feed, self.clock, lambda _: 0)
         waiting = self.started("set_temperature", 25, 30)
         await self.waits(waiting, 2)
         self.feed.missed()

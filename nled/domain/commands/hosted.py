@@ -1,8 +1,8 @@
 """The requests of the hosted API, and what they come to (PROTOCOL.md d.2, d.3, d.6).
 
 The types say no more than what is needed to read a request, since all bounds are kept by the rules of the
-commands, whose sentences name the field and the limit; `requests` has what a request may look like. Each
-function turns one request into what is to be written, and raises BadRequest.
+commands, whose sentences name the field and the limit. Each function turns one request into what is to be
+written, and raises BadRequest.
 """
 
 from typing import Annotated, Any, Literal
