@@ -4,7 +4,8 @@ The same definitions decode the requests and make `/openapi.json`, so the two ca
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import CoroutineType
@@ -14,7 +15,8 @@ import msgspec
 from attrs import field, frozen
 
 from nled.domain.access import Need, Principal, Rate, permits
-from nled.domain.errors import Denied, Refused
+from nled.domain.errors import Denied, Refused, TooMany
+from nled.store.client import StoreUnavailable
 from nled.web.clients import Client
 from nled.web.decoding import Body, Query
 from nled.web.errors import Problem, UnsupportedType
@@ -27,6 +29,8 @@ KIB: Final = 1024
 # What is told as limit when there is none: clients want the headers, and stop at a remainder of 0.
 _UNLIMITED: Final = 1_000_000
 _MINUTE: Final = 60_000
+# No such path, or not by this method; a path, a Host or an Origin that cannot be.
+_BEFORE_THE_KEY: Final = (400, 403, 404, 405)
 _V1: Final = re.compile(rb"/+api/+v1(?:/|$)")
 
 
@@ -162,8 +166,26 @@ class Api:
 
         return handle
 
-    def _describe(self, request: BoundedRequest, problem: Problem) -> Answer:
+    def _describe(self, request: BoundedRequest, problem: Problem) -> Awaitable[Answer] | Answer:
         """Write a problem as the path's clients expect it (PROTOCOL.md d.1, n.5)."""
+        early = problem.status in _BEFORE_THE_KEY and _V1.match(request.path) and not _has_rate(request)
+        token = self._guard.key_of(request) if early else None
+        if token is None:
+            return self._described(request, problem)
+        return self._counted(request, problem, token)
+
+    async def _counted(self, request: BoundedRequest, problem: Problem, token: str) -> Answer:
+        """Count a request that failed before its key was looked at: the headers tell what is left."""
+        with suppress(Refused, TooMany, Denied, StoreUnavailable):
+            client = self._guard.clients.of(request)
+            _, rate = await self._guard.with_key(token, client, always=True)
+            if rate is not None:
+                request.extra += _rate_head(rate)
+                if rate.exceeded:
+                    return self._limited(request, rate.reset)
+        return self._described(request, problem)
+
+    def _described(self, request: BoundedRequest, problem: Problem) -> Answer:
         headers = problem.headers
         if problem.status == HTTPStatus.UNAUTHORIZED:
             headers = (*headers, (b"WWW-Authenticate", b"Bearer"))
@@ -172,7 +194,7 @@ class Api:
         limited = problem.status == HTTPStatus.TOO_MANY_REQUESTS
         now = self._now()
         reset = now - now % _MINUTE + _MINUTE
-        if not any(name == b"X-RateLimit-Limit" for name, _ in request.extra):
+        if not _has_rate(request):
             # Nobody's key: there is no count to tell of.
             request.extra += _rate_head(Rate(self._limit, 0 if limited else self._limit, reset))
         if limited:
@@ -196,6 +218,10 @@ class Api:
 
             self._description = Answer.json(openapi.describe(self.endpoints))
         return self._description
+
+
+def _has_rate(request: BoundedRequest) -> bool:
+    return any(name == b"X-RateLimit-Limit" for name, _ in request.extra)
 
 
 def error_answer(sentence: str, status: int, headers: Head = ()) -> Answer:

@@ -41,7 +41,7 @@ class Answer:
 
 
 Handler = Callable[..., Awaitable[Answer | None] | Answer]
-Describe = Callable[[BoundedRequest, Problem], Answer]
+Describe = Callable[[BoundedRequest, Problem], Awaitable[Answer] | Answer]
 Gate = Callable[[BoundedRequest], Answer | None]
 
 
@@ -151,8 +151,12 @@ class Router:
         if request.startedWriting:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
             request.transport.abortConnection()
+            return
+        answer = self.describe(request, problem)
+        if isinstance(answer, Answer):
+            self._send(request, answer)
         else:
-            self._send(request, self.describe(request, problem))
+            Deferred.fromCoroutine(self._finish(request, answer))
 
     def _send(self, request: BoundedRequest, answer: Answer) -> None:
         request.reply(answer.status, answer.headers, answer.body)

@@ -221,9 +221,13 @@ class HostedTests(SynchronousTestCase):
             ("GET", "/api/v1", 404),
             ("DELETE", "//api/v1/read", 405),
         ):
+            asked = len(edge.authority.asked)
             reply = edge.ask(method, path, key=KEY)
             self.assertEqual((reply.status, list(reply.json)), (status, ["error"]))
-            self.assertEqual(self.limits(reply), ("100", "100", MINUTE_END))
+            self.assertEqual(self.limits(reply), ("100", "99", "2023-11-14T22:14:00.501Z"))
+            self.assertEqual(len(edge.authority.asked), asked + 1, "it is counted, once")
+            reply = edge.ask(method, path)
+            self.assertEqual((reply.status, self.limits(reply)), (status, ("100", "100", MINUTE_END)))
 
     def test_errors_have_one_name(self):
         reply = self.edge().ask("GET", "/api/v1/fail", key=KEY)
@@ -241,6 +245,7 @@ class HostedTests(SynchronousTestCase):
         self.assertEqual(reply.json, {"error": "Rate limit exceeded", "retryAfter": until})
         self.assertEqual(self.limits(reply), ("100", "0", until))
         self.assertEqual(reply.headers["Retry-After"], "20")
+        self.assertEqual(edge.ask("GET", "/api/v1/nowhere", key=KEY).status, 429)
 
     def test_too_many_wrong_keys(self):
         edge = self.edge()
