@@ -11,6 +11,7 @@ from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
 from nled.domain.entry import Origin
 from nled.web.endpoint import Api, Call, Endpoint
+from nled.web.router import Answer
 
 
 class Health(Struct):
@@ -58,9 +59,31 @@ class Settings(Struct):
     entry_key_ttl_seconds: int
 
 
+class Description:
+    """The description of an API, made when it is first asked for."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._answer: Answer | None = None
+
+    def endpoint(self) -> Endpoint:
+        """Make the endpoint that gives it."""
+        path, summary = "/openapi.json", "Describe this API (OpenAPI 3.1)"
+        return Endpoint("GET", path, self.openapi, Need.OPEN, summary, answer=dict)
+
+    def openapi(self, _call: Call) -> Answer:
+        """Describe every endpoint, from the types that decode their requests."""
+        if self._answer is None:
+            # Only here: few ask, and what makes schemas takes memory.
+            from nled.web.openapi import describe  # noqa: PLC0415
+
+            self._answer = Answer.json(describe(self._api.endpoints))
+        return self._answer
+
+
 @frozen
 class AboutRoutes:
-    """Health, counters and settings.
+    """Health, counters, settings, and the description of all that there is.
 
     Attributes:
         origin: what thermostats are told; looked up anew, since a machine's address may change.
@@ -75,6 +98,7 @@ class AboutRoutes:
     def register(self, api: Api) -> None:
         """Add the routes."""
         api.add(
+            Description(api).endpoint(),
             Endpoint(
                 "GET", "/health", self.health, Need.OPEN, "Ask whether the daemon answers", answer=Health
             ),

@@ -93,7 +93,7 @@ class Api:
 
     Attributes:
         router: what the site is made of.
-        endpoints: all of them; the first one describes the others.
+        endpoints: all of them.
     """
 
     def __init__(self, guard: Guard, now: Callable[[], int], limit: int) -> None:
@@ -102,17 +102,6 @@ class Api:
         self._guard = guard
         self._now = now
         self._limit = limit
-        self._description: Answer | None = None
-        self.add(
-            Endpoint(
-                "GET",
-                "/openapi.json",
-                self._openapi,
-                Need.OPEN,
-                "Describe this API (OpenAPI 3.1)",
-                answer=dict,
-            )
-        )
 
     def add(self, *endpoints: Endpoint) -> None:
         """Serve endpoints."""
@@ -210,14 +199,6 @@ class Api:
             return Answer.json(content, HTTPStatus.TOO_MANY_REQUESTS, headers)
         told = f"This API key has used up its requests of this minute; try again in {seconds} s."
         return error_answer(told, HTTPStatus.TOO_MANY_REQUESTS, headers)
-
-    def _openapi(self, _call: Call) -> Answer:
-        if self._description is None:
-            # Only here: few ask, and what makes schemas takes memory.
-            from nled.web import openapi  # noqa: PLC0415
-
-            self._description = Answer.json(openapi.describe(self.endpoints))
-        return self._description
 
 
 def _has_rate(request: BoundedRequest) -> bool:
