@@ -44,6 +44,14 @@ def whole(where: str, value: object, low: int, high: int, unit: str = "") -> int
     return int(exact)
 
 
+def end(where: str, value: object, now: int, last: int, unit: str) -> int:
+    """Return when something that runs is to end, or 0 for nothing that does; raises if that is over."""
+    found = whole(where, value, 0, last, unit)
+    if 0 < found < now:
+        raise BadRequest(f"{where} must be 0 or from {now} on ({unit}), it is {found}.")
+    return found
+
+
 def flag(where: str, value: object) -> bool:
     """Return true or false; the text "false" is neither (j-16)."""
     if not isinstance(value, bool):

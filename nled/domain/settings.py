@@ -12,7 +12,7 @@ from attrs import frozen
 
 from nled.domain.errors import BadRequest
 from nled.domain.lock import parse_pin_hash
-from nled.domain.quantities import HIGHEST, LOWEST, bounded, flag, text, whole
+from nled.domain.quantities import HIGHEST, LOWEST, bounded, end, flag, text, whole
 
 Kind = Literal["flag", "number", "whole", "date", "until", "choice", "text", "pin_hash"]
 # Seconds that a fan or the hot water may be asked to run (PROTOCOL.md d.2).
@@ -50,7 +50,7 @@ class Setting:
             case "date":
                 found = whole(where, value, 0, now + int(self.high), self.unit)
             case "until":
-                found = 0 if value == 0 else whole(where, value, now, now + int(self.high), self.unit)
+                found = end(where, value, now, now + int(self.high), self.unit)
             case "choice":
                 if value not in self.choices:
                     raise BadRequest(f"{where} must be one of: {', '.join(self.choices)}.")

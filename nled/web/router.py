@@ -141,22 +141,25 @@ class Router:
             request.notifyFinish().addErrback(lambda _: answering.cancel())
         return answering
 
-    def fail(self, request: Any, failure: Failure) -> None:
-        """Answer a failure, or drop the connection when the answer has begun."""
+    def fail(self, request: Any, failure: Failure) -> Deferred[None] | None:
+        """Answer a failure, or drop the connection when the answer has begun.
+
+        Returns what to wait for before the request is finished, as Klein would do.
+        """
         if failure.check(CancelledError):
-            return
+            return None
         problem = problem_of(failure)
         if request._disconnected:  # noqa: SLF001 - no public twin
-            return
+            return None
         if request.startedWriting:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
             request.transport.abortConnection()
-            return
+            return None
         answer = self.describe(request, problem)
         if isinstance(answer, Answer):
             self._send(request, answer)
-        else:
-            Deferred.fromCoroutine(self._finish(request, answer))
+            return None
+        return Deferred.fromCoroutine(self._finish(request, answer))
 
     def _send(self, request: BoundedRequest, answer: Answer) -> None:
         request.reply(answer.status, answer.headers, answer.body)

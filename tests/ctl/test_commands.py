@@ -3,8 +3,8 @@
 import json
 from typing import ClassVar
 
-from nled.web.api_keys import Keys, MadeKey, Revoked
-from nled.web.control import Deleted, Listing, Schedule
+from nled.web.api_keys import Keys, MadeKey
+from nled.web.control import Deleted, Listing, Message, Schedule
 from nled.web.lan import Configured, Found, KeyWanted
 from nled.web.people import Ensured, Everybody, Forgotten
 from nled.web.registration import Outcome
@@ -338,7 +338,7 @@ class KeyTests(CtlTestCase):
         )
 
     def test_revoke(self):
-        self.daemon.answers["DELETE", "/api/keys/7f3a"] = wire(Revoked, success=True, message="revoked")
+        self.daemon.answers["DELETE", "/api/keys/7f3a"] = wire(Message, success=True, message="revoked")
         self.assertEqual(self.good("keys", "revoke", "7f3a").out, "Key 7f3a is revoked.\n")
 
     def test_ids_are_quoted(self):

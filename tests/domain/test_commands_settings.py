@@ -69,7 +69,8 @@ class Settings(CommandTestCase):
         for name in ("fan_timer_timeout", "hot_water_boost_time_to_end"):
             self.plan({name: 0})
             self.plan({name: SECONDS + 60})
-            self.assertIn(f"{name} must be from {SECONDS} ", self.refusal({name: 900}))
+            self.assertIn(f"{name} must be 0 or from {SECONDS} on", self.refusal({name: 900}))
+            self.refusal({name: False})
         self.plan({"filter_changed_date": 1_600_000_000})
 
     def test_no_pairs(self) -> None:

@@ -182,6 +182,7 @@ class HostedTests(SynchronousTestCase):
             endpoint("GET", "/api/v1/read", need=Need.READ, tag="v1"),
             endpoint("POST", "/api/v1/write", body=Order, tag="v1"),
             endpoint("GET", "/api/v1/fail", fail, Need.READ, query=Which, tag="v1"),
+            endpoint("GET", "/api/v1/of/<name>", need=Need.READ, tag="v1"),
             limit=limit,
         )
         edge.authority.keys[KEY] = Principal("key", frozenset(scopes), key="id"), rate
@@ -228,6 +229,27 @@ class HostedTests(SynchronousTestCase):
             self.assertEqual(len(edge.authority.asked), asked + 1, "it is counted, once")
             reply = edge.ask(method, path)
             self.assertEqual((reply.status, self.limits(reply)), (status, ("100", "100", MINUTE_END)))
+
+    def test_it_is_told_once_the_key_was_looked_up(self):
+        edge, door = self.edge(), Deferred()
+
+        async def bearer(*_, **__):
+            await door
+            return Principal("key", frozenset()), RATE
+
+        self.patch(FakeAuthority, "bearer", bearer)
+        for path, status in ((b"/api/v1/nowhere", 404), (b"/api/v1/of/x", 405)):
+            channel, transport = edge.site.buildProtocol(None), StringTransport()
+            channel.makeConnection(transport)
+            channel.dataReceived(
+                b"PATCH %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n"
+                % (path, KEY.encode())
+            )
+            self.assertEqual(transport.value(), b"")
+            door, opened = Deferred(), door
+            opened.callback(None)
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 %d " % status), transport.value())
+            self.assertIn(b"X-RateLimit-Remaining: 99", transport.value())
 
     def test_errors_have_one_name(self):
         reply = self.edge().ask("GET", "/api/v1/fail", key=KEY)
