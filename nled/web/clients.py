@@ -8,7 +8,7 @@ from attrs import frozen
 from twisted.internet.address import UNIXAddress
 
 from nled.domain.errors import Denied
-from nled.web.site import BoundedRequest
+from nled.web.request import BoundedRequest
 
 _FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 

@@ -13,8 +13,8 @@ from nled.domain.errors import BadRequest, Full, Refused
 from nled.domain.pairing import Claim
 from nled.domain.serials import Identity, identify
 from nled.store.client import StoreUnavailable
+from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router
-from nled.web.site import BoundedRequest
 
 SMALL = 16 * 1024
 # The installer of the firmware looks for a server of this name (g.4).

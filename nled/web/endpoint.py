@@ -22,8 +22,8 @@ from nled.web.decoding import Body, Query
 from nled.web.errors import Problem, UnsupportedType
 from nled.web.guard import ANYBODY, NO_KEY, Guard, denial
 from nled.web.paths import control_path
+from nled.web.request import BoundedRequest, Head
 from nled.web.router import Answer, Handler, Router, check_length
-from nled.web.site import BoundedRequest, Head
 
 KIB: Final = 1024
 # What is told as limit when there is none: clients want the headers, and stop at a remainder of 0.

@@ -19,7 +19,7 @@ from nled.domain.errors import (
     Unreachable,
 )
 from nled.store.client import StoreUnavailable
-from nled.web.site import Head
+from nled.web.request import Head
 
 _log = Logger()
 

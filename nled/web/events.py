@@ -14,7 +14,7 @@ from nled.domain.access import Need
 from nled.domain.errors import Refused
 from nled.domain.notice import GAP, Notice
 from nled.web.endpoint import Call, Endpoint
-from nled.web.site import BoundedRequest
+from nled.web.request import BoundedRequest
 
 # Seconds between two signs of life: clients and proxies take silence for a dead connection.
 HEARTBEAT = 20.0

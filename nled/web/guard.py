@@ -17,8 +17,8 @@ from twisted.internet.address import UNIXAddress
 from nled.domain.access import Need, Principal, Rate, local, trusted
 from nled.domain.errors import BadRequest, Denied, Refused
 from nled.web.clients import Client, Clients
+from nled.web.request import BoundedRequest
 from nled.web.router import Answer
-from nled.web.site import BoundedRequest
 
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::[0-9]{0,5})?")
 _LONGEST_HOST = 300

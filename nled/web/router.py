@@ -21,7 +21,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from nled.domain.errors import BadRequest, TooLarge
 from nled.web.errors import Problem, problem_of
-from nled.web.site import BoundedRequest, Head
+from nled.web.request import BoundedRequest, Head
 
 _log = Logger()
 

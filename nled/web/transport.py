@@ -11,8 +11,8 @@ from nled.domain.pairing import Tier
 from nled.domain.requests import parse_put, parse_subscribe, session_of
 from nled.domain.wire import Update, document
 from nled.web.device import identify_request
+from nled.web.request import BoundedRequest, Head
 from nled.web.router import Answer, Router, read_json
-from nled.web.site import BoundedRequest, Head
 
 # A temperature on its way: the device is to acknowledge without its usual delay (a.10).
 _URGENT = frozenset(

@@ -9,8 +9,8 @@ from nled.actions.uploads import Uploads
 from nled.domain.errors import Refused
 from nled.domain.pairing import Tier
 from nled.web.device import identify_request
+from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router, read_body
-from nled.web.site import BoundedRequest
 
 _OK = Answer(b'{"status":"ok"}')
 

@@ -18,9 +18,10 @@ from nled.web import events
 from nled.web.endpoint import Call
 from nled.web.events import HEARTBEAT, PATIENCE, EventRoutes
 from nled.web.paths import control_path
+from nled.web.request import BoundedRequest
 from nled.web.router import Router
 from nled.web.site import PATIENCE as SITE_PATIENCE
-from nled.web.site import BoundedRequest, BoundedSite
+from nled.web.site import BoundedSite
 from tests.actions.test_watch import ANNA, MINE, OTHER, Memory
 from tests.store.support import until
 from tests.web.test_site import Transport

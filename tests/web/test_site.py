@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
 from nled.web.paths import control_path, device_path
+from nled.web.request import MOST_FROM_ONE, MOST_IN_BODIES, BoundedRequest
 from nled.web.router import Answer, Router, read_body
-from nled.web.site import MOST_FROM_ONE, MOST_IN_BODIES, PATIENCE, BoundedRequest, BoundedSite
+from nled.web.site import PATIENCE, BoundedSite
 
 
 class Transport(StringTransport):
