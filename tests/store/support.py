@@ -157,6 +157,12 @@ async def until(condition, seconds: float = 10.0) -> None:
 _shared: list[Server] = []
 
 
+async def written(client) -> None:
+    """Wait until a server has handed all writes to the kernel, where a kill does not reach them."""
+    while "aof_buffer_length:0\r" not in await client.command("INFO", "persistence"):
+        pass
+
+
 def shared_server() -> Server:
     """Give the one server of this run, emptied."""
     if not _shared:

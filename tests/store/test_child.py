@@ -19,7 +19,7 @@ from nled.store.binary import Version, find
 from nled.store.child import PrivateServer
 from nled.store.client import Client
 from nled.store.errors import StartError
-from tests.store.support import until
+from tests.store.support import until, written
 
 # Run on its own, to be killed: starts a server, says its process id and then only waits.
 PARENT = """
@@ -110,7 +110,7 @@ class RunTests(ChildTestCase):
             for event in self.events
             if event["log_namespace"] == "nled.store.process.ServerProcess"
         ]
-        self.assertTrue(any(text.startswith("Ready to accept connections") for text in said), said)
+        self.assertTrue(any("eady to accept connections" in text for text in said), said)
         version = str(find())
         self.assertTrue(any(event.get("binary") == version for event in self.events))
 
@@ -118,7 +118,7 @@ class RunTests(ChildTestCase):
         server = self.server()
         client = await self.connect(server)
         await client.command("SET", "k", "v")
-        await client.command("WAITAOF", 1, 0, 100)
+        await written(client)
         pid = server.pid
         os.kill(pid, signal.SIGKILL)
         await until(lambda: client.trouble)
@@ -219,7 +219,7 @@ class RefusalTests(ChildTestCase):
         # Nothing is left behind that keeps the next one from starting.
         (self.directory / "server-version").unlink()
         await self.server().start()
-        self.assertEqual((self.directory / "server-version").read_text().split()[0], "valkey")
+        self.assertIn((self.directory / "server-version").read_text().split()[0], ("valkey", "redis"))
 
     async def test_no_such_binary(self) -> None:
         await self.assert_refused("names /nowhere/redis", binary="/nowhere/redis")

@@ -6,7 +6,15 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from nled.store import link
 from nled.store.address import parse
 from nled.store.client import Client, Script, StoreError, StoreUnavailable
-from tests.store.support import DEADLINE, FakeServer, OwnServerTestCase, StoreTestCase, free_port, until
+from tests.store.support import (
+    DEADLINE,
+    FakeServer,
+    OwnServerTestCase,
+    StoreTestCase,
+    free_port,
+    until,
+    written,
+)
 
 
 class CommandTests(StoreTestCase):
@@ -73,7 +81,7 @@ class LossTests(OwnServerTestCase):
         server = self.serve(appendonly=True)
         client = await self.connect(server.url)
         await client.command("SET", "kept", "1")
-        await client.command("WAITAOF", 1, 0, 100)
+        await written(client)
         server.kill()
         await until(lambda: client.trouble)
         await self.assert_unavailable(client, "reached|lost", within=1, at_least=DEADLINE - 0.05)
