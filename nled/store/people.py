@@ -125,7 +125,7 @@ class People:
 
     async def revoke(self, identifier: str, now: int) -> InviteState | None:
         """End an invite; returns what it was until now, None where there is none."""
-        reply = await self._client.run(_REVOKE, [keys.invite(identifier)])
+        reply = await self._client.run(_REVOKE, [keys.invite(identifier)], now)
         return None if reply[0] is None else _state(reply[0], int(reply[1]), now)
 
     async def accept(self, token: Token, user: str, now: int) -> Accepted | Obstacle:
@@ -206,6 +206,8 @@ _INVITES = Script(
 _REVOKE = Script(
     "revoke_invite",
     """local state, expires = unpack(redis.call('HMGET', KEYS[1], 'state', 'expires'))
-    if state == 'pending' then redis.call('HSET', KEYS[1], 'state', 'revoked') end
+    if state == 'pending' and tonumber(expires) > tonumber(ARGV[1]) then
+      redis.call('HSET', KEYS[1], 'state', 'revoked')
+    end
     return {state, expires}""",
 )

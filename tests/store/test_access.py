@@ -349,6 +349,7 @@ class Invites(AccessTestCase):
         self.assertEqual(await self.people.accept(token, "bob", self.now), "none")
         self.assertEqual(await self.states(), ["expired"])
         self.assertEqual(await self.people.revoke(token.id, self.now), "expired")
+        self.assertEqual(await self.states(), ["expired"])
 
     async def test_revoked(self) -> None:
         token = await self.invited()
