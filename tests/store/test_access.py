@@ -339,6 +339,17 @@ class Invites(AccessTestCase):
         self.assertEqual([each.user for each in await self.people.all()], ["ann", "bob"])
         self.assertEqual(await self.left_of(token.secret.removeprefix("nli_")), [])
 
+    async def test_by_who_may_as_much_already(self) -> None:
+        tokens = {each: await self.invited(each) for each in ("write", "read", "admin")}
+        may = []
+        for token in tokens.values():
+            accepted = await self.people.accept(token, "bob", self.now)
+            standing = await self.people.standing(SERIAL, self.now)
+            self.assertEqual(accepted, Accepted(SERIAL, standing.shares["bob"]))
+            may.append(accepted.permission)
+        self.assertEqual(may, ["write", "write", "admin"])
+        self.assertEqual(await self.states(), ["accepted"] * 3)
+
     async def test_not_by_its_id(self) -> None:
         token = await self.invited()
         self.assertEqual(await self.people.accept(Token("", "0" * 64, token.id), "bob", self.now), "none")
