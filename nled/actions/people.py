@@ -136,7 +136,7 @@ class Household:
         await self.authority.allow(who, Need.SHARE, serial)
         while True:
             token = new_invite(self.draw)
-            outcome = await self.people.invite(serial, token, wanted, expires, now)
+            outcome = await self.people.invite(serial, token, wanted, expires, now, by=who.user)
             if outcome == "ok":
                 break
             if outcome == "full":

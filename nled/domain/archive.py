@@ -80,7 +80,7 @@ class OwnerRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class InviteRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """An invite to a device; the token itself is kept nowhere, only its hash."""
+    """An invite to a device, and which user made it; the token itself is kept nowhere, only its hash."""
 
     id: Id
     hash: Hash
@@ -88,6 +88,7 @@ class InviteRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
     created: Whole
     expires: Whole
     state: InviteState
+    by: UserId | None = None
 
 
 class PersonRecord(_Record, tag="person"):
@@ -296,6 +297,8 @@ def _check_device(record: DeviceRecord, now: int) -> None:
         _demand(_ID.fullmatch(invite.id), "an invite's id is not possible")
         _demand(_HASH.fullmatch(invite.hash), "an invite's hash must be 64 hex digits")
         _demand(invite.expires <= now + INVITE_KEPT * 10, "an invite's end is too far ahead")
+        if invite.by is not None:
+            parse_user(invite.by)
     for bucket in record.buckets:
         key = parse_key(bucket.key, record.serial)
         _demand(key is not None and str(key) == bucket.key, f"{bucket.key[:80]!r} is no bucket")

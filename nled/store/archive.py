@@ -170,7 +170,7 @@ def _owner(fields: Mapping[str, str]) -> OwnerRecord | None:
 
 
 def _invite(identifier: str, fields: Mapping[str, str]) -> InviteRecord:
-    known = {name: fields[name] for name in ("hash", "permission", "created", "expires", "state")}
+    known = {name: fields[name] for name in _OF_INVITE if name in fields}
     return msgspec.convert({"id": identifier, **known}, InviteRecord, strict=False)
 
 
@@ -209,10 +209,7 @@ def _request(record: Record) -> dict[str, object]:
         case KeyRecord():
             lists = {"scopes": record.scopes, "devices": record.devices}
             fields = {name: " ".join(each) for name, each in lists.items() if each is not None}
-            for name in ("hash", "name", "user", "created", "expires", "used"):
-                if (value := getattr(record, name)) is not None:
-                    fields[name] = str(value)
-            return {"kind": "key", "id": record.id, "fields": _flat(fields)}
+            return {"kind": "key", "id": record.id, "fields": _flat(fields) + _texts(record, _OF_KEY)}
         case UnitRecord():
             return {"kind": "unit", "ip": record.ip, "url": record.url}
         case HistoryRecord():
@@ -238,11 +235,7 @@ def _device_request(record: DeviceRecord) -> dict[str, object]:
         "owner": owner,
         "shares": record.shares,
         "invites": [
-            (
-                each.id,
-                each.expires + INVITE_KEPT,
-                _flat({name: str(getattr(each, name)) for name in _OF_INVITE}),
-            )
+            (each.id, each.expires + INVITE_KEPT, each.by, _texts(each, _OF_INVITE))
             for each in record.invites
         ],
         "pin": record.pin,
@@ -252,7 +245,8 @@ def _device_request(record: DeviceRecord) -> dict[str, object]:
     }
 
 
-_OF_INVITE = ("hash", "permission", "created", "expires", "state")
+_OF_KEY = ("hash", "name", "user", "created", "expires", "used")
+_OF_INVITE = ("hash", "permission", "created", "expires", "state", "by")
 
 
 def _buckets(buckets: Sequence[BucketRecord]) -> list[tuple[str, list[str]]]:
@@ -266,6 +260,12 @@ def _fields(bucket: BucketRecord) -> Iterator[str]:
         yield from (f"v:{name}", encode(value))
     for name, stamp in bucket.stamps.items():
         yield from (f"s:{name}", " ".join(map(str, stamp)))
+
+
+def _texts(record: KeyRecord | InviteRecord, names: Sequence[str]) -> list[str]:
+    """Write those of the fields that there are."""
+    values = {name: getattr(record, name) for name in names}
+    return _flat({name: str(value) for name, value in values.items() if value is not None})
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:

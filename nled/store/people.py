@@ -96,9 +96,19 @@ class People:
         return outcome
 
     async def invite(
-        self, serial: str, token: Token, permission: Permission, expires: int, now: int
+        self,
+        serial: str,
+        token: Token,
+        permission: Permission,
+        expires: int,
+        now: int,
+        *,
+        by: str | None = None,
     ) -> Outcome:
-        """Keep an invite to a device until `expires`, and in the list a while longer."""
+        """Keep an invite to a device until `expires`, and in the list a while longer.
+
+        It ends with the right of the user `by` to share the device; None where nobody in particular made it.
+        """
         outcome: Outcome = await self._scripts.ask(
             _INVITE,
             serial,
@@ -107,6 +117,7 @@ class People:
             hash=token.hash,
             permission=permission,
             expires=expires,
+            by=by,
             kept=INVITE_KEPT,
             most_invites=MOST_INVITES,
         )

@@ -89,6 +89,7 @@ class ArchivesTests(SynchronousTestCase):
             DeviceRecord(SERIAL, shares={"a b": "read"}),
             DeviceRecord(SERIAL, invites=[InviteRecord("1", "x", "read", 1, 2, "pending")]),
             DeviceRecord(SERIAL, invites=[InviteRecord("1", HASH, "read", 1, FAR, "pending")]),
+            DeviceRecord(SERIAL, invites=[InviteRecord("1", HASH, "read", 1, 2, "pending", "a b")]),
             bucket("nonsense"),
             bucket("shared.02AA01AC33140F62"),
             bucket(f"shared.{SERIAL.lower()}"),

@@ -109,6 +109,16 @@ class Invites(HouseholdTestCase):
         for identifier in ("0" * 16, "x"):
             await self.refused(NotKnown, self.home.revoke(self.ann, identifier))
 
+    async def test_over_with_who_made_it(self) -> None:
+        await self.home.share(self.ann, SERIAL, "bob", "admin")
+        theirs, _ = await self.home.invite(self.bob, SERIAL, "admin", 72)
+        others = [(await self.home.invite(who, SERIAL, "read", 72))[0] for who in (self.ann, local())]
+        await self.home.unshare(self.ann, SERIAL, "bob")
+        await self.refused(NotKnown, self.home.accept(self.bob, theirs.secret, "bob"))
+        for token in others:
+            await self.home.accept(self.carl, token.secret, "carl")
+        self.assertEqual(await self.shares(), {"carl": "read"})
+
     async def test_what_cannot_be(self) -> None:
         await self.entry(OTHER)
         for kind, serial, permission, hours in (

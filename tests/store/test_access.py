@@ -48,10 +48,10 @@ class AccessTestCase(PairingTestCase):
         self.assertEqual((await self.keys.make(token, key)).outcome, "ok")
         return token
 
-    async def invited(self, permission: str = "write", expires: int | None = None) -> Token:
+    async def invited(self, permission: str = "write", by: str | None = None) -> Token:
         token = new_invite(self.draw)
-        end = expires or self.now + HOUR
-        self.assertEqual(await self.people.invite(SERIAL, token, permission, end, self.now), "ok")
+        made = await self.people.invite(SERIAL, token, permission, self.now + HOUR, self.now, by=by)
+        self.assertEqual(made, "ok")
         return token
 
     async def everything(self) -> dict[str, object]:
@@ -278,6 +278,29 @@ class Shares(AccessTestCase):
             self.assertEqual(await self.people.share(SERIAL, f"u{n}", "read", self.now), "ok")
         self.assertEqual(await self.people.share(SERIAL, "bob", "read", self.now), "full")
         self.assertEqual(await self.people.share(SERIAL, "u0", "write", self.now), "ok")
+
+    async def test_invites_end_with_the_share_of_who_made_them(self) -> None:
+        ends = {
+            "ended": lambda: self.people.share(SERIAL, "bob", None, self.now),
+            "lowered": lambda: self.people.share(SERIAL, "bob", "write", self.now),
+            "deleted": lambda: self.people.forget("bob", self.now),
+        }
+        for how, end in ends.items():
+            await self.people.ensure("bob", None, self.now)
+            for user in ("bob", "carl"):
+                await self.people.share(SERIAL, user, "admin", self.now)
+            theirs = await self.invited("admin", by="bob")
+            others = [await self.invited("read", by=by) for by in ("ann", "carl", None)]
+            await self.people.share(SERIAL, "bob", "admin", self.now)
+            self.assertEqual(len(await self.people.invites(SERIAL, self.now)), 4, how)
+            await end()
+            self.assertEqual(await self.people.accept(theirs, "bob", self.now), "none", how)
+            self.assertEqual(await self.left_of(theirs.id), [], how)
+            # What others made goes on.
+            for token in others:
+                self.assertEqual(await self.people.revoke(token.id, self.now), "pending", how)
+                await self.client.command("DEL", f"nled:invite:{token.id}")
+        self.assertEqual(await self.left_of("bob"), [])
 
     async def test_a_device_that_is_claimed_anew_is_not_shared_any_more(self) -> None:
         await self.people.share(SERIAL, "bob", "admin", self.now)

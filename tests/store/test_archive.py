@@ -92,7 +92,8 @@ class ArchiveTestCase(PairingTestCase):
     async def life(self) -> None:
         """An installation in which everything has happened."""
         await self.people.ensure("user_ann", "ann@example.org", self.now)
-        await self.people.ensure("bob", None, self.now)
+        for user in ("bob", "eve"):
+            await self.people.ensure(user, None, self.now)
         for serial, mac in ((SERIAL, "18B430ABCDEF"), (OTHER, "18B430ABCDE0")):
             facts = {"model": "Diamond-2.6", "software_version": "5.9.3-5"}
             await self.pairing.arrived([Arrival(serial, facts, mac, reset=False, secret="aB3xK9")], self.now)
@@ -111,6 +112,10 @@ class ArchiveTestCase(PairingTestCase):
         await self.put("shared", current_temperature=22.25)
         await self.people.share(SERIAL, "bob", "write", self.now)
         await self.people.invite(SERIAL, Token("nli_x", HASH, "1f"), "read", self.now + HOUR, self.now)
+        await self.people.share(SERIAL, "eve", "admin", self.now)
+        await self.people.invite(
+            SERIAL, Token("nli_y", HASH, "2f"), "read", self.now + HOUR, self.now, by="eve"
+        )
         await self.client.command("SADD", keys.API_KEYS, "7f3a")
         key = ("hash", HASH, "name", "Home Assistant", "scopes", "read write", "created", str(self.now))
         await self.client.command("HSET", keys.api_key("7f3a"), *key, "devices", SERIAL)
@@ -232,6 +237,14 @@ class Merge(ArchiveTestCase):
     async def test_history_of_a_stranger(self) -> None:
         self.assertEqual(await self.restore([HistoryRecord(SERIAL, [("5-0", {"heat_x2": "1"})])]), [False])
         self.assertEqual(await self.client.command("DBSIZE"), 0)
+
+    async def test_an_invite_of_who_may_not_make_one_any_more(self) -> None:
+        await self.life()
+        records = await self.everything()
+        await self.people.share(SERIAL, "eve", "write", self.now)
+        await self.client.command("DEL", "nled:invite:1f")
+        self.assertTrue(any(await self.restore(records)))
+        self.assertEqual(await self.client.command("KEYS", "nled:invite:*"), ["nled:invite:1f"])
 
     async def test_an_invite_that_has_ended(self) -> None:
         await self.life()

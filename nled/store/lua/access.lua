@@ -2,15 +2,22 @@
 
 local function tell_access() notice(serial, 'device.' .. serial, 0, 0, 'access') end
 
-local function drop_share(user)
-  redis.call('SREM', home_key(user, 'shared'), serial)
-  return redis.call('HDEL', device_key(serial, 'shares'), user) == 1
+-- Drop the invites to the device, all or those that somebody made.
+local function drop_invites(by)
+  local invites = device_key(serial, 'invites')
+  for _, id in ipairs(redis.call('SMEMBERS', invites)) do
+    if not by or redis.call('HGET', invite_key(id), 'by') == by then
+      redis.call('DEL', invite_key(id))
+      redis.call('SREM', invites, id)
+    end
+  end
 end
 
-local function drop_invites()
-  local invites = device_key(serial, 'invites')
-  for _, id in ipairs(redis.call('SMEMBERS', invites)) do redis.call('DEL', invite_key(id)) end
-  redis.call('DEL', invites)
+-- An invite would let who made it in again.
+local function drop_share(user)
+  drop_invites(user)
+  redis.call('SREM', home_key(user, 'shared'), serial)
+  return redis.call('HDEL', device_key(serial, 'shares'), user) == 1
 end
 
 -- Take devices, a set by serial, off the lists of the API keys of a user, or of all. A list that is left
@@ -42,6 +49,8 @@ local function forget_access()
 end
 
 local function grant(user, permission)
+  -- Nor do those outlive the right to make them.
+  if permission ~= 'admin' then drop_invites(user) end
   redis.call('HSET', device_key(serial, 'shares'), user, permission)
   redis.call('SADD', home_key(user, 'shared'), serial)
   tell_access()

@@ -1,5 +1,6 @@
--- Make an invite: request.id, hash, permission, expires; request.kept, ms that it is listed after its end;
--- request.most_invites. Returns 'ok', 'unowned', 'full', or 'taken' when there is one with that id.
+-- Make an invite: request.id, hash, permission, expires, by (null for nobody's key); request.kept, ms that it is
+-- listed after its end; request.most_invites. Returns 'ok', 'unowned', 'full', or 'taken' when there is one with
+-- that id.
 
 if not owner then return 'unowned' end
 if redis.call('EXISTS', invite_key(request.id)) == 1 then return 'taken' end
@@ -20,6 +21,7 @@ end
 local invite = invite_key(request.id)
 redis.call('HSET', invite, 'hash', request.hash, 'serial', serial, 'permission', request.permission,
   'created', now, 'expires', request.expires, 'state', 'pending')
+if given(request.by) then redis.call('HSET', invite, 'by', request.by) end
 redis.call('PEXPIREAT', invite, request.expires + request.kept)
 redis.call('SADD', invites, request.id)
 return 'ok'

@@ -44,8 +44,10 @@ local function restore_shares(shares, invites)
     end
   end
   for _, invite in ipairs(invites) do
-    local id, ends, fields = unpack(invite)
-    if ends > now and redis.call('EXISTS', invite_key(id)) == 0 then
+    local id, ends, by, fields = unpack(invite)
+    -- Who may not make one any more gets none back.
+    local rightful = not given(by) or by == owner or redis.call('HGET', device_key(serial, 'shares'), by) == 'admin'
+    if ends > now and rightful and redis.call('EXISTS', invite_key(id)) == 0 then
       redis.call('HSET', invite_key(id), 'serial', serial, unpack(fields))
       redis.call('PEXPIREAT', invite_key(id), ends)
       redis.call('SADD', device_key(serial, 'invites'), id)
