@@ -1,6 +1,9 @@
 """Who is forgotten leaves the store as it was before they came, and everybody else as they are (PROTOCOL.md e.5)."""
 
+from collections.abc import Awaitable, Callable
+
 from nled.domain.buckets import ObjectKey
+from nled.domain.notice import Notice, parse
 from nled.domain.people import HOUR, new_invite
 from nled.store import keys
 from nled.store.devices import Devices, Write
@@ -16,7 +19,7 @@ THIRD = "02AA01AC33140F63"
 PAST = (keys.EVENTS,)
 
 
-class Leftovers(AccessTestCase):
+class LeftoversTestCase(AccessTestCase):
     async def setUp(self) -> None:
         await super().setUp()
         scripts = Scripts(self.client, LIMITS)
@@ -53,6 +56,16 @@ class Leftovers(AccessTestCase):
         await self.pairing.arrived([Arrival(serial, {}, "", reset=True)], self.now)
         await self.key(serial)
 
+    async def claimed_anew(self, user: str) -> None:
+        code = await self.key(SERIAL)
+        self.assertEqual(await self.pairing.claim(code.code, user, self.now), SERIAL)
+
+    async def notices(self) -> list[Notice]:
+        found = await self.client.command("XRANGE", keys.EVENTS, "-", "+")
+        return [parse(f"{head} {at} {fields}") for at, (_, head, _, fields) in found]
+
+
+class Leftovers(LeftoversTestCase):
     async def snapshot(self) -> dict[str, object]:
         everything = await self.everything()
         names = await self.client.command("KEYS", "*")
@@ -100,8 +113,7 @@ class Leftovers(AccessTestCase):
     async def test_one_that_comes_into_other_hands(self) -> None:
         """The next owner hears nothing of the former, nor the former of the next."""
         await self.live(SERIAL, "user_ann")
-        code = await self.key(SERIAL)
-        self.assertEqual(await self.pairing.claim(code.code, "dora", self.now), SERIAL)
+        await self.claimed_anew("dora")
         left = await self.left_of("ann")
         self.assertEqual(
             {name for name in left if SERIAL in name}, set(), "what the device has says nothing of her"
@@ -113,3 +125,54 @@ class Leftovers(AccessTestCase):
         self.assertEqual(
             (await self.devices.read(OTHER, self.now)).home.values["devices"], [f"device.{OTHER}"]
         )
+
+
+class Past(LeftoversTestCase):
+    """What was told and recorded of a device is nobody's business who has it later."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.people.ensure("dora", None, self.now)
+
+    def ends(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """Give the ways in which the time of a device with user_ann ends."""
+        return {
+            "forgotten": lambda: self.devices.forget(SERIAL, self.now),
+            "unpaired": lambda: self.devices.unpair(SERIAL, None, self.now),
+            "owner deleted": lambda: self.people.forget("user_ann", self.now),
+            "transferred": lambda: self.people.transfer(SERIAL, "dora", self.now),
+            "claimed by another": lambda: self.claimed_anew("dora"),
+        }
+
+    async def test_nothing_of_it_is_told_again(self) -> None:
+        for how, end in self.ends().items():
+            await self.live(SERIAL, "user_ann")
+            before = await self.notices()
+            await end()
+            after = await self.notices()
+            self.assertEqual(
+                [each for each in before if each.serial != SERIAL],
+                [each for each in after if each.place <= before[-1].place],
+                how,
+            )
+            self.assertNotIn("ann", str(after), how)
+            told = {each.what for each in after if each.serial == SERIAL}
+            self.assertEqual("forgotten" in told, how == "forgotten")
+            self.assertIn("access", told, how)
+            await self.devices.forget(SERIAL, self.now)
+
+    async def test_nothing_of_it_is_in_the_history(self) -> None:
+        for how, end in self.ends().items():
+            await self.live(SERIAL, "user_ann")
+            names = (keys.history(SERIAL), f"nled:{{{SERIAL}}}:latest")
+            self.assertEqual(await self.client.command("EXISTS", *names), 2, how)
+            await end()
+            self.assertEqual(await self.client.command("EXISTS", *names), 0, how)
+            await self.devices.forget(SERIAL, self.now)
+
+    async def test_claimed_anew_by_its_owner_it_keeps_it(self) -> None:
+        await self.live(SERIAL, "user_ann")
+        before = await self.notices()
+        await self.claimed_anew("user_ann")
+        self.assertEqual((await self.notices())[: len(before)], before)
+        self.assertEqual(await self.client.command("EXISTS", keys.history(SERIAL)), 1)

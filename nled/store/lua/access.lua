@@ -42,10 +42,31 @@ local function forget_shares()
   tell_access()
 end
 
--- All that lets others than its owner have the device: for one that is forgotten, or is nobody's from now on.
+-- What devices, a set by serial, did so far and what was told of it: when somebody was at home is nobody's
+-- business who has them later. Who left off at one of these notices finds a gap.
+local function forget_past(gone)
+  local from, page = '-'
+  repeat
+    local theirs = {}
+    page = redis.call('XRANGE', EVENTS, from, '+', 'COUNT', 500)
+    for _, entry in ipairs(page) do
+      from = '(' .. entry[1]
+      if gone[entry[2][2]:match('^%S+')] then theirs[#theirs + 1] = entry[1] end
+    end
+    if #theirs > 0 then redis.call('XDEL', EVENTS, unpack(theirs)) end
+  until #page < 500
+  for member in pairs(gone) do
+    redis.call('DEL', device_key(member, 'history'), device_key(member, 'latest'))
+  end
+end
+
+-- All that others than its owner have of the device, and its past: for one that is forgotten, or is nobody's
+-- from now on.
 local function forget_access()
+  local gone = { [serial] = true }
+  forget_past(gone)
   forget_shares()
-  leave_keys({ [serial] = true })
+  leave_keys(gone)
 end
 
 local function grant(user, permission)

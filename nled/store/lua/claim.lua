@@ -9,7 +9,7 @@ if owner and redis.call('HEXISTS', owner_hash, 'open') == 0 then return 0 end
 redis.call('DEL', key, code_key(code))
 if owner and owner ~= request.user then
   leave_home()
-  -- It came into other hands: what its former owner shared is over.
+  -- It came into other hands.
   forget_access()
 end
 enter_home(request.user, request.structure, code)

@@ -21,7 +21,7 @@ if mac and redis.call('GET', mac_key(mac)) == serial then redis.call('DEL', mac_
 local code = redis.call('HGET', device_key(serial, 'key'), 'code')
 if code and redis.call('GET', code_key(code)) == serial then redis.call('DEL', code_key(code)) end
 for _, key in ipairs(keys) do redis.call('DEL', device_key(serial, 'bucket:' .. key)) end
-for _, what in ipairs({ 'facts', 'buckets', 'key', 'pin', 'history', 'latest', 'secret', 'previous' }) do
+for _, what in ipairs({ 'facts', 'buckets', 'key', 'pin', 'secret', 'previous' }) do
   redis.call('DEL', device_key(serial, what))
 end
 redis.call('ZREM', DEVICES, serial)

@@ -7,11 +7,12 @@ if redis.call('HDEL', PEOPLE, user) == 0 and #devices == 0 then return nil end
 -- The home has no devices from here on: none is told of each that leaves.
 redis.call('DEL', home_key(user, 'devices'))
 local gone = {}
+for _, device in ipairs(devices) do gone[device] = true end
+forget_past(gone)
 for _, device in ipairs(devices) do
   turn_to(device)
   leave_home()
   forget_shares()
-  gone[serial] = true
 end
 leave_keys(gone)
 for _, device in ipairs(redis.call('SMEMBERS', home_key(user, 'shared'))) do

@@ -75,8 +75,7 @@ local function leave_home()
   list_devices()
   drop_bucket('user.' .. owner)
   drop_bucket('structure.' .. structure)
-  -- When somebody was at home is nobody's business who has the device after them.
-  redis.call('DEL', device_key(serial, 'owner'), device_key(serial, 'history'), device_key(serial, 'latest'))
+  redis.call('DEL', device_key(serial, 'owner'))
   redis.call('ZREM', OWNED, serial)
   owner, structure = nil, nil
 end

@@ -1,5 +1,5 @@
 -- Make a device somebody else's: request.user, request.structure. Others keep what is shared with them;
--- invites of the former owner end, and so does the place of the device in the lists of their keys.
+-- invites of the former owner end, its past, and its place in the lists of their keys.
 -- Returns 'ok', 'unowned', 'owner' when it is theirs already, or 'nobody' (no such person).
 
 if not owner then return 'unowned' end
@@ -9,6 +9,8 @@ local former, code = owner, redis.call('HGET', device_key(serial, 'owner'), 'cod
 leave_home()
 drop_invites()
 drop_share(request.user)
-leave_keys({ [serial] = true }, former)
+local gone = { [serial] = true }
+leave_keys(gone, former)
+forget_past(gone)
 enter_home(request.user, request.structure, code)
 return 'ok'
