@@ -96,13 +96,14 @@ class Daemon(Service):
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         feed = Feed(self._reactor)
+        sites = wire(self._reactor, config, client, hub, feed)
         silence = window(config.transport.hold)
 
         def heard(line: str) -> None:
             notice = parse_notice(line)
             if notice.what == "server":
                 hub.changed(notice.serial)
-            elif notice.what == "forgotten":
+            elif notice.what in ("forgotten", "unpaired"):
                 hub.end(notice.serial)
             elif notice.what in _NEWS:
                 self._log.info(
@@ -112,6 +113,9 @@ class Daemon(Service):
                     revision=notice.revision,
                     minutes=silence // 60_000,
                 )
+            if notice.what == "forgotten":
+                # Asked for at another process perhaps, which has not got the files of this one.
+                _log_failure(self._log, sites.forget(notice.serial))
             feed.publish(notice)
 
         def missed() -> None:
@@ -125,7 +129,6 @@ class Daemon(Service):
         # Stopped between the ports, which then take no new polls, and the store, which answers need.
         self._started.append(("polls", hub.drain))
         self._started.append(("event streams", feed.stop))
-        sites = wire(self._reactor, config, client, hub, feed)
         self._started.append(("network scan", sites.stop))
         self.control_port = await self._listen(
             "control", config.control.host, config.control.port, sites.control

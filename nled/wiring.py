@@ -3,12 +3,13 @@
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
 from nled.actions.access import Authority
 from nled.actions.archive import Archives
@@ -74,6 +75,7 @@ class Sites:
     Attributes:
         control, local: the same with bounds of their own: who fills the port must not shut out the socket.
         api: what they serve.
+        forget: deletes what this process keeps of a device in files.
         stop: stops the rest.
     """
 
@@ -82,11 +84,12 @@ class Sites:
     local: BoundedSite
     api: Api
     sweep: Sweep
+    forget: Callable[[str], Coroutine[Deferred[Any], Any, None]]
     stop: Callable[[], Awaitable[None]]
 
 
 def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> Sites:
-    """Make both sites on one store, one hub and one feed."""
+    """Make the sites on one store, one hub and one feed."""
 
     def now() -> int:
         return int(reactor.seconds() * 1000)
@@ -149,9 +152,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
     devices = Devices(scripts)
     control = Control(devices, feed, reactor, partial(_utc_offset, config.home.time_zone))
-    thermostats = Thermostats(
-        devices, authority, uploads, hub, now, silence, paired_only=config.pairing.required
-    )
+    thermostats = Thermostats(devices, authority, hub, now, silence, paired_only=config.pairing.required)
     household = Household(people, authority, secrets.randbelow, now)
     settings_api = SettingsApi(reactor)
     scanner = Scanner(settings_api, attached)
@@ -180,6 +181,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
         site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         api,
         Sweep(reactor, lambda now: events.tell_silent(now, silence)),
+        uploads.forget,
         lan.stop,
     )
 

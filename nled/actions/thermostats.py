@@ -6,7 +6,6 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from nled.actions.access import Authority, permit
-from nled.actions.uploads import Uploads
 from nled.domain.access import Need, Principal
 from nled.domain.availability import available
 from nled.domain.device import Bucket, Device
@@ -42,7 +41,6 @@ class Thermostats:
 
     devices: Devices
     authority: Authority
-    uploads: Uploads
     hub: Hub
     now: Callable[[], int]
     window: int
@@ -115,7 +113,6 @@ class Thermostats:
         deleted = await self.devices.forget(serial, self.now())
         if deleted is None:
             raise NotKnown(_UNKNOWN)
-        await self.uploads.forget(serial)
         _log.info("{serial}: forgotten, as {who} asked.", serial=serial, who=who.name)
         return deleted
 

@@ -13,6 +13,7 @@ from nled.ctl.output import printable, show_json
 _PLAIN = {
     "met": "is new here",
     "forgotten": "is forgotten",
+    "unpaired": "belongs to nobody now",
     "access": "has other people now",
     "gap": "some events were lost; see nledctl devices",
 }

@@ -18,6 +18,7 @@ What = Literal[
     "acknowledged",
     "met",
     "forgotten",
+    "unpaired",
     "online",
     "offline",
     "access",

@@ -22,7 +22,7 @@ HEARTBEAT = 20.0
 PATIENCE = 20.0
 
 _HEAD = ((b"Cache-Control", b"no-cache"), (b"X-Accel-Buffering", b"no"))
-_Kind = Literal["changed", "delivery", "availability", "met", "forgotten", "access", "gap"]
+_Kind = Literal["changed", "delivery", "availability", "met", "forgotten", "unpaired", "access", "gap"]
 _log = Logger()
 
 
@@ -32,8 +32,8 @@ class Event(msgspec.Struct, omit_defaults=True):
     Attributes:
         serial: which; empty with `gap`.
         kind: `changed` (a bucket), `delivery` (how far what the server wrote has come), `availability`, `met`
-            (it came for the first time), `forgotten`, `access` (owner or shares), or `gap`: events were lost,
-            look at everything anew.
+            (it came for the first time), `forgotten`, `unpaired` (it is nobody's now), `access` (owner or
+            shares), or `gap`: events were lost, look at everything anew.
         available: whether it is, with `availability`.
         origin: who wrote, with `changed`.
         delivery: how far it has come, with `delivery`.

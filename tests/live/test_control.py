@@ -272,6 +272,20 @@ class LettingGoTests(ControlCase):
         self.daemon.pair(self.serial, "emma")
         self.assertEqual(self.status()["owner"], "emma")
 
+    def test_unpairing_ends_its_polls(self):
+        self.daemon.pair(self.serial, "otto")
+        claims = {f"{kind}.{self.serial}": stamp for kind, stamp in self.stamps.items()}
+        while True:
+            wire = self.daemon.connect()
+            self.addCleanup(wire.close)
+            wire.subscribe(*claims.items(), serial=self.serial)
+            if wire.silent(0.2):
+                break
+            told = json.loads(wire.chunk())["objects"]
+            claims |= {each["object_key"]: each["object_timestamp"] for each in told}
+        self.assertEqual(self.ask("DELETE", f"/api/registered-devices/{self.serial}?userId=otto")[0], 200)
+        self.assertEqual(wire.chunk(), b"")
+
     def test_forgetting_leaves_nothing(self):
         self.daemon.pair(self.serial, "ida")
         body = {"serial": self.serial}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.live.outage import SERIALS, OutageCase
-from tests.live.support import LiveDaemon
+from tests.live.support import LiveDaemon, wait_until
 from tests.live.test_events import Stream
 from tests.live.wire import Answer
 from tests.store.support import Server
@@ -28,6 +28,16 @@ class SharedStoreTests(OutageCase):
     def test_wakes_polls_of_the_other(self):
         polls = self.hold(self.one, self.homes(self.one))
         self.all_are_woken(self.two, polls)
+
+    def test_a_device_that_is_forgotten_leaves_no_log_at_any_of_them(self):
+        files = self.start(redis={"url": self.server.url}, uploads={"store": True})
+        serial = SERIALS[0]
+        self.homes(files)
+        files.ask("POST", "/nest/upload", b"a log", serial=serial)
+        kept = files.state / "device-logs" / serial
+        wait_until(lambda: list(kept.glob("*.log")), "the log is there")
+        self.assertEqual(self.one.control_ask("DELETE", "/api/device", {"serial": serial}).status, 200)
+        wait_until(lambda: not kept.exists(), "the log is gone")
 
     def test_stopped_and_started_again(self):
         polls = self.hold(self.one, self.homes(self.one))

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from nled.domain.buckets import ObjectKey
 from nled.domain.notice import Notice, parse
 from nled.domain.people import HOUR, new_invite
+from nled.domain.requests import Listed
 from nled.store import keys
+from nled.store.buckets import Buckets
 from nled.store.devices import Devices, Write
 from nled.store.lan import Neighbours
 from nled.store.pairing import Arrival
@@ -125,6 +127,16 @@ class Leftovers(LeftoversTestCase):
         self.assertEqual(
             (await self.devices.read(OTHER, self.now)).home.values["devices"], [f"device.{OTHER}"]
         )
+
+    async def test_a_device_that_still_lists_its_former_home(self) -> None:
+        """It goes on asking for what it remembers, for as long as it does: nothing of that is kept."""
+        await self.live(SERIAL, "user_ann")
+        await self.people.ensure("dora", None, self.now)
+        await self.people.transfer(SERIAL, "dora", self.now)
+        listed = [Listed(ObjectKey(*key.split(".")), 5, {}) for key in ("user.user_ann", "structure.ann")]
+        opened = await Buckets(Scripts(self.client, LIMITS)).subscribe(SERIAL, listed, self.now)
+        self.assertEqual([each.receipt.key for each in opened.updates[:2]], ["user.dora", "structure.dora"])
+        self.assertEqual({name for name in await self.left_of("ann") if SERIAL in name}, set())
 
 
 class Past(LeftoversTestCase):

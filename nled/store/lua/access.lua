@@ -42,6 +42,9 @@ local function forget_shares()
   tell_access()
 end
 
+-- Tell that the device belongs to nobody from now on: who holds its polls ends them (PROTOCOL.md e.5).
+local function tell_unpaired() notice(serial, 'device.' .. serial, 0, 0, 'unpaired') end
+
 -- What devices, a set by serial, did so far and what was told of it: when somebody was at home is nobody's
 -- business who has them later. Who left off at one of these notices finds a gap.
 local function forget_past(gone)

@@ -13,6 +13,7 @@ for _, device in ipairs(devices) do
   turn_to(device)
   leave_home()
   forget_shares()
+  tell_unpaired()
 end
 leave_keys(gone)
 for _, device in ipairs(redis.call('SMEMBERS', home_key(user, 'shared'))) do

@@ -3,4 +3,5 @@
 if not owner or (given(request.user) and request.user ~= owner) then return 0 end
 leave_home()
 forget_access()
+tell_unpaired()
 return 1
