@@ -28,7 +28,7 @@ from nled.config import Config
 from nled.domain.availability import window
 from nled.domain.entry import Origin
 from nled.hub import Hub
-from nled.lan.networks import attached
+from nled.lan.networks import address_of, attached
 from nled.lan.scan import Scanner
 from nled.lan.settings_api import SettingsApi
 from nled.store.api_keys import ApiKeys
@@ -156,7 +156,8 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     household = Household(people, authority, secrets.randbelow, now)
     settings_api = SettingsApi(reactor)
     scanner = Scanner(settings_api, attached)
-    lan = Lan(settings_api, scanner, Neighbours(scripts), attached, origin, config.device.port)
+    own = partial(address_of, config.device.host)
+    lan = Lan(settings_api, scanner, Neighbours(scripts), attached, own, origin, config.device.port)
     watches = Watches(feed, events, authority.still_visible, _MOST_WATCHES)
     for routes in (
         AboutRoutes(thermostats, lan.advertised, config.pairing.required, config.pairing.entry_key_ttl),

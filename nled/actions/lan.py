@@ -45,6 +45,7 @@ class Lan:
 
     Attributes:
         networks: those this machine is attached to.
+        own: our own address, where one is known without looking at the networks.
         origin: what devices are told; None for our own address on the network they are on.
         port: of the device side, for that.
     """
@@ -53,6 +54,7 @@ class Lan:
     scanner: Scanner
     neighbours: Neighbours
     networks: Callable[[], Sequence[Attached]]
+    own: Callable[[], str | None]
     origin: Origin | None
     port: int
 
@@ -113,9 +115,15 @@ class Lan:
         return Pointed(reply, endpoint, previous)
 
     def advertised(self) -> Origin:
-        """Say where thermostats find this server: as set, else by our own address on the first network."""
-        networks = self.networks() if self.origin is None else ()
-        return self.origin or Origin("http", str(networks[0].address) if networks else "127.0.0.1", self.port)
+        """Say where thermostats find this server: as set, else by our own address.
+
+        That is the one it listens on, or that of the default route, or the one on the first network.
+        """
+        if self.origin is not None:
+            return self.origin
+        networks = self.networks()
+        address = self.own() or (str(networks[0].address) if networks else "127.0.0.1")
+        return Origin("http", address, self.port)
 
     async def stop(self) -> None:
         """End a scan that runs."""

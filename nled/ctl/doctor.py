@@ -65,11 +65,14 @@ def _all(session: Session, file: str | None, hold: float | None) -> Iterator[Fin
     if client is None:
         answers = [bad("daemon", "nled is not running here.", "systemctl start nled, then look again.")]
     else:
-        answers = list(reach.daemon(client))
+        answers = list(reach.daemon(client, config))
     yield from answers
     running = answers[0].level == "ok"
     if config is not None:
-        yield from _machine(config, file, running=running)
+        # Who may not use its socket cannot know whether it runs: its ports must not look taken by a stranger.
+        socket = config.control_socket
+        unknown = socket is not None and socket.exists() and not os.access(socket, os.W_OK)
+        yield from _machine(config, file, running=running or unknown)
     if client is not None and running:
         yield from _network(client, config, hold)
         if client.url is not None:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from nled.config import Config
+from nled.config.schema import Redis
 from nled.ctl.client import Client
 from nled.ctl.errors import Refused, Unreachable
 from nled.ctl.finding import Finding, bad, doubtful, good
@@ -31,22 +32,30 @@ _BEAR_SILENCE = (
 )
 
 
-def daemon(client: Client) -> Iterator[Finding]:
-    """Whether the daemon answers, and whether it has its store."""
+def daemon(client: Client, config: Config | None) -> Iterator[Finding]:
+    """Whether the daemon answers, and whether it has its store; without `config` it is on another machine."""
     try:
         client.get("/health", patience=_PATIENCE)
     except (Unreachable, Refused) as error:
         yield bad("daemon", error.message, "systemctl status nled, and journalctl -u nled, say more.")
         return
     yield good("daemon", f"nled answers at {client.place}.")
+    # It says itself that its store is away, after the time that it gives that.
+    deadline = Redis().deadline if config is None else config.redis.deadline
     try:
-        stats = client.get("/api/stats", patience=_PATIENCE)
+        stats = client.get("/api/stats", patience=deadline + _PATIENCE)
     except (Unreachable, Refused) as error:
         away = isinstance(error, Unreachable) or error.status == _UNAVAILABLE
+        private = config is not None and config.redis.url is None
+        cure = (
+            "See what the last lines with `store:` in the log say (journalctl -u nled), and whether the disk is full."
+            if private
+            else "See that Redis runs and that redis.url is right."
+        )
         yield bad(
             "store" if away else "daemon",
             error.message,
-            "See that Redis runs and that redis.url is right; nled goes on by itself then."
+            f"{cure} nled goes on by itself then."
             if away
             else "Use the unix socket, or a key that may read.",
         )
@@ -74,7 +83,7 @@ def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
             f"{host} is no IPv4 address.",
             "A thermostat can only be pointed to an address: set device.origin (API_ORIGIN) to one.",
         )
-    elif ip_address(host).is_loopback:
+    if _is_loopback(host):
         yield bad(
             name,
             f"Thermostats are given {origin}, which is themselves.",
@@ -177,6 +186,14 @@ def _connection(parts: SplitResult, patience: float) -> HTTPConnection:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return HTTPSConnection(host, parts.port, timeout=patience, context=context)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a name or an address leads whoever asks to themselves."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _is_ipv4(host: str) -> bool:

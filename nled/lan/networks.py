@@ -40,6 +40,20 @@ class Attached:
         return IPv4Network((self.address, _PART), strict=False)
 
 
+def address_of(host: str) -> str | None:
+    """Name the IPv4 address at which others find a server here that listens on `host`; None for none."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the kernel says which way it would go, which is not through docker's networks.
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+        return address
+
+
 def attached() -> tuple[Attached, ...]:
     """List the private networks (RFC 1918) of the interfaces that are up, in the kernel's order."""
     return private(_interfaces())

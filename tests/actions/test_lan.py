@@ -51,9 +51,11 @@ class LanTests(TestCase):
         self.memory = Memory()
         self.lan = self.on([NETWORK])
 
-    def on(self, networks, origin=None) -> Lan:
+    def on(self, networks, origin=None, own=None) -> Lan:
         api = SettingsApi(reactor, self.port, total=0.2)
-        return Lan(api, Scanner(api, lambda: networks), self.memory, lambda: networks, origin, 8000)
+        return Lan(
+            api, Scanner(api, lambda: networks), self.memory, lambda: networks, lambda: own, origin, 8000
+        )
 
     async def configured(self, key=None, lan=None):
         return await (lan or self.lan).configure(ANYONE, UNIT, key)
@@ -129,6 +131,16 @@ class LanTests(TestCase):
         ):
             with self.assertRaisesRegex(Conflict, "device.origin"):
                 await self.configured(fake.KEY, self.on([NETWORK], origin))
+
+    def test_what_is_advertised(self) -> None:
+        set_ = Origin("http", "10.0.0.5", 80)
+        for lan, told in (
+            (self.on([NETWORK], set_, "192.168.77.1"), "http://10.0.0.5:80"),
+            (self.on([NETWORK], own="192.168.77.1"), "http://192.168.77.1:8000"),
+            (self.on([NETWORK]), f"http://{NETWORK.address}:8000"),
+            (self.on([]), "http://127.0.0.1:8000"),
+        ):
+            self.assertEqual(str(lan.advertised()), told)
 
     async def test_bad_input_reaches_nobody(self) -> None:
         for ip in ("127.0.0.1", "127.0.0.200", "localhost", "127.0.0.9:80", ""):

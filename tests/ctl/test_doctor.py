@@ -40,7 +40,8 @@ class DoctorTestCase(CtlTestCase):
         self.serve(self.device)
         self.port = self.device.server_address[1]
         # A thermostat cannot be sent to loopback, but no other address is sure to be here.
-        self.origin = f"http://localhost:{self.port}"
+        # To a socket this is 127.0.0.1, and to who looks at it a name.
+        self.origin = f"http://127.1:{self.port}"
         stats = wire(
             Stats,
             devices={"total": 3, "available": 2, "serials": []},
@@ -75,7 +76,7 @@ class DoctorTests(DoctorTestCase):
         return found, ran.status
 
     def test_healthy(self):
-        found, status = self.doctor(SERVER_PORT=str(self.port), API_ORIGIN=self.origin)
+        found, status = self.doctor(SERVER_PORT=str(self.port), API_ORIGIN=f"http://nled:{self.port}")
         self.assertEqual(status, 0, found)
         self.assertEqual(found["store"], [("ok", "It knows 3 thermostats, of which 2 are online.", "")])
         self.assertEqual(found["advertised URL"][-1], ("ok", f"{self.origin} leads to nled.", ""))
@@ -106,6 +107,9 @@ class DoctorTests(DoctorTestCase):
         self.daemon.answers["GET", "/api/stats"] = Said({"error": sentence}, 503)
         found, status = self.doctor()
         self.assertEqual((status, found["store"][0][:2]), (1, ("bad", sentence)))
+        self.assertIn("lines with `store:`", found["store"][0][2])
+        found, _ = self.doctor(REDIS_URL="redis://redis.example")
+        self.assertIn("redis.url", found["store"][0][2])
 
     def test_settings(self):
         file = self.folder / "nled.yaml"
@@ -119,7 +123,9 @@ class DoctorTests(DoctorTestCase):
     def test_advertised(self):
         for origin, part in [
             ("http://127.0.0.1:8000", "which is themselves"),
-            (self.origin.replace("localhost", "no-such-host.invalid"), "does not lead to nled"),
+            ("http://localhost:8000", "which is themselves"),
+            ("http://[::1]:8000", "which is themselves"),
+            (self.origin.replace("127.1", "no-such-host.invalid"), "does not lead to nled"),
             (self.origin, "is not nled"),
         ]:
             with self.subTest(origin=origin):

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.errors import BadRequest
-from nled.lan.networks import _interfaces, attached, neighbour, private
+from nled.lan.networks import _interfaces, address_of, attached, neighbour, private
 
 
 def of(*texts: str):
@@ -35,6 +35,17 @@ class Private(SynchronousTestCase):
     def test_of_this_machine(self) -> None:
         self.assertIn(IPv4Interface("127.0.0.1/8"), list(_interfaces()))
         self.assertNotIn("127.0.0.0/8", [str(each.network) for each in attached()])
+
+
+class Own(SynchronousTestCase):
+    def test_the_address_it_listens_on(self) -> None:
+        self.assertEqual(address_of("192.168.77.1"), "192.168.77.1")
+
+    def test_that_of_the_default_route(self) -> None:
+        found = address_of("0.0.0.0")
+        if found is not None:
+            self.assertIn(found, [str(each.ip) for each in _interfaces()])
+        self.assertEqual(address_of("::"), found)
 
 
 class Neighbour(SynchronousTestCase):
