@@ -46,19 +46,13 @@ def daemon(client: Client, config: Config | None) -> Iterator[Finding]:
         stats = client.get("/api/stats", patience=deadline + _PATIENCE)
     except (Unreachable, Refused) as error:
         away = isinstance(error, Unreachable) or error.status == _UNAVAILABLE
-        private = config is not None and config.redis.url is None
-        cure = (
-            "See what the last lines with `store:` in the log say (journalctl -u nled), and whether the disk is full."
-            if private
-            else "See that Redis runs and that redis.url is right."
-        )
-        yield bad(
-            "store" if away else "daemon",
-            error.message,
-            f"{cure} nled goes on by itself then."
-            if away
-            else "Use the unix socket, or a key that may read.",
-        )
+        if not away:
+            yield bad("daemon", error.message, "Use the unix socket, or a key that may read.")
+            return
+        cure = "See that Redis runs and that redis.url is right; nled goes on by itself then."
+        if config is not None and config.redis.url is None:
+            cure = "See the last lines with `store:` in the log (journalctl -u nled), and that the disk has room."
+        yield bad("store", error.message, cure)
         return
     devices = stats["devices"]
     yield good(
