@@ -51,7 +51,9 @@ def daemon(client: Client, config: Config | None) -> Iterator[Finding]:
             return
         cure = "See that Redis runs and that redis.url is right; nled goes on by itself then."
         if config is not None and config.redis.url is None:
-            cure = "See the last lines with `store:` in the log (journalctl -u nled), and that the disk has room."
+            cure = (
+                "See the lines with `store:` in the log (journalctl -u nled), and whether the disk is full."
+            )
         yield bad("store", error.message, cure)
         return
     devices = stats["devices"]
