@@ -61,13 +61,15 @@ class BucketRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One bucket, or how far a device has come with one of its home: then it has marks only.
 
     `stamps` are the server's writes by field: revision, timestamp, when they were written, and
-    their kind (`nled.domain.buckets.Kind`).
+    their kind (`nled.domain.buckets.Kind`). `missed` are those that went stale before the device
+    took them: revision by field.
     """
 
     key: str
     marks: dict[str, Whole]
     values: dict[str, Any] = {}
     stamps: dict[str, tuple[Whole, Whole, Whole, Kind]] = {}
+    missed: dict[str, Whole] = {}
 
 
 class OwnerRecord(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -314,6 +316,7 @@ def _check_bucket(bucket: BucketRecord, now: int) -> None:
     _demand(len(bucket.values) <= 4 * MOST_FIELDS, f"{where} has too many fields")
     _demand(not deeper(bucket.values, DEEPEST), f"{where} is nested too deeply")
     _demand(bucket.stamps.keys() <= bucket.values.keys(), f"{where}.stamps names a field without a value")
+    _demand(len(bucket.missed) <= MOST_FIELDS, f"{where}.missed has too many fields")
     for revision, timestamp, at, _ in bucket.stamps.values():
         _demand(
             revision <= bucket.marks.get("r", 0)

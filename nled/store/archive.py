@@ -185,15 +185,18 @@ def _bucket(key: str, flat: Sequence[str]) -> BucketRecord:
     marks: dict[str, int] = {}
     values: dict[str, Any] = {}
     stamps: dict[str, Any] = {}
+    missed: dict[str, int] = {}
     for name, text in sorted(_pairs(flat).items()):
         if name.startswith("v:"):
             values[name[2:]] = msgspec.json.decode(text)
         elif name.startswith("s:"):
             *numbers, kind = text.split()
             stamps[name[2:]] = (*map(int, numbers), kind)
+        elif name == "x":
+            missed = msgspec.json.decode(text)
         else:
             marks[name] = int(text)
-    return BucketRecord(key, marks, values, stamps)
+    return BucketRecord(key, marks, values, stamps, missed)
 
 
 def _request(record: Record) -> dict[str, object]:
@@ -260,6 +263,8 @@ def _fields(bucket: BucketRecord) -> Iterator[str]:
         yield from (f"v:{name}", encode(value))
     for name, stamp in bucket.stamps.items():
         yield from (f"s:{name}", " ".join(map(str, stamp)))
+    if bucket.missed:
+        yield from ("x", encode(bucket.missed))
 
 
 def _texts(record: KeyRecord | InviteRecord, names: Sequence[str]) -> list[str]:

@@ -104,7 +104,10 @@ class ArchiveTestCase(PairingTestCase):
         await self.put("device", eco={"mode": "schedule"}, local_ip="192.168.1.20", big=2**60)
         await self.put("shared", THIRD, current_temperature=19.5)
         await self.pairing.gate(SERIAL, HASH, self.now)
+        await self.write(target_temperature_low="15")
         self.now += 3_700_000
+        # By then that is stale; what comes now passes over it.
+        await self.put("shared", current_temperature=21.5)
         for value in ("22.5", "23"):
             await self.write(target_temperature=value)
             self.now += 10
