@@ -29,6 +29,8 @@ from nled.store.api_keys import ApiKeys
 from nled.store.people import People
 
 _MINUTE = 60_000
+# Of somebody who would have to be known.
+UNKNOWN = "There is no such person: {}; make them known (POST /api/ensure-user, or `nledctl people add`)."
 _ID = re.compile("[0-9a-f]{16}")
 _log = Logger()
 
@@ -178,7 +180,7 @@ class Authority:
                 case "full":
                     raise Conflict(f"There are {MOST_KEYS} API keys, as many as may be; revoke one first.")
                 case "nobody":
-                    raise NotKnown(f"There is no such person: {owner}; POST /api/ensure-user makes one.")
+                    raise NotKnown(UNKNOWN.format(owner))
                 case "unknown":
                     raise NotKnown(f"Device not found: {made.serial}")
                 case _:

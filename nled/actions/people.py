@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 from twisted.logger import Logger
 
-from nled.actions.access import Authority, known_id
+from nled.actions.access import UNKNOWN, Authority, known_id
 from nled.domain.access import Need, Principal, Standing, speaks_for
 from nled.domain.device import Permission
 from nled.domain.errors import Conflict, Denied, NotKnown
@@ -232,6 +232,6 @@ def _refusal(obstacle: Obstacle, user: str) -> Exception:
         case "crowd":
             return Conflict(_CROWD)
         case "nobody":
-            return NotKnown(f"There is no such person: {user}; POST /api/ensure-user makes one.")
+            return NotKnown(UNKNOWN.format(user))
         case _:
             return NotKnown(_NO_INVITE)

@@ -88,6 +88,8 @@ nledctl.add_command(_key, "key")
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the console script; ends with `SystemExit`."""
+    if sys.stdout is None:
+        sys.exit("nledctl: Standard output is closed; there is nowhere to write to.")
     try:
         # Help and the like give their status, commands None.
         status = nledctl.main(argv, prog_name="nledctl", standalone_mode=False)
@@ -99,6 +101,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(FAILED)
+    except OSError as error:
+        _silence()
+        sys.exit(f"nledctl: Cannot write all of it: {error.strerror or error}.")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ import click
 from attrs import define, field
 
 from nled.ctl.client import Client, read_secret
-from nled.ctl.errors import Unreachable
+from nled.ctl.errors import Failure, Unreachable
 from nled.ctl.output import show_json
 from nled.ctl.values import URL
 
@@ -32,8 +32,11 @@ class Session:
     def client(self) -> Client:
         """The daemon; raises Unreachable where there is no trace of one."""
         if self.url is not None:
-            key = read_secret(self.key_file) if self.key_file else self.key
-            return Client(url=self.url, key=key)
+            # A file of Windows ends its lines with more than one character.
+            key = (read_secret(self.key_file) if self.key_file else self.key or "").strip()
+            if not (key.isascii() and key.isprintable()):
+                raise Failure("The API key has characters that none has: it is nle_ and 64 hex digits.")
+            return Client(url=self.url, key=key or None)
         if self.socket:
             return Client(socket=self.socket)
         tried = [path for path in usual_sockets() if not _exists(path)]

@@ -9,12 +9,14 @@ import msgspec
 from attrs import frozen
 
 from nled.ctl.client import Client
-from nled.ctl.errors import Unreachable
+from nled.ctl.errors import Refused, Unreachable
 
 # The daemon gives a sign of life every 20 s.
 _SILENCE = 50.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _LONGEST_LINE = 1 << 20
+# Of what is refused so another time is worth a try.
+_FOR_NOW = (429, 503)
 
 
 @frozen
@@ -64,8 +66,9 @@ def follow(
                     last = event.id or last
                     yield event
             reason = f"{client.place} ended the stream."
-        except Unreachable as error:
-            if not reached:
+        except (Unreachable, Refused) as error:
+            gone = isinstance(error, Refused) and error.status not in _FOR_NOW
+            if gone or not reached:
                 raise
             reason = error.message
         except (OSError, HTTPException):

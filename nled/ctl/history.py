@@ -84,6 +84,8 @@ def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:
         click.echo(
             plot(numbers, until, answer.get("time_zone"), (width, _HEIGHT), colour=sys.stdout.isatty())
         )
+    elif any(points.get(name) for name in fields):
+        click.echo(f"{', '.join(fields)} cannot be plotted; --csv and --json show it.", err=True)
     else:
         click.echo("Nothing was recorded in that time.", err=True)
     ran = [

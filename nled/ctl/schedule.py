@@ -1,6 +1,6 @@
 """`nledctl schedule`: the week of a thermostat."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import click
@@ -59,7 +59,7 @@ def put(session: Session, ctx: click.Context, file: IO[bytes], wait: float | Non
         raise Failure(f"{file.name} is no schedule: it has more than {_MOST_BYTES} bytes.")
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(f"{file.name} is not JSON: {error}.") from None
     if isinstance(value, dict) and isinstance(value.get("schedule"), dict):
         # What `get --json` wrote.
@@ -68,17 +68,24 @@ def put(session: Session, ctx: click.Context, file: IO[bytes], wait: float | Non
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    rows = []
+    try:
+        rows = list(_rows(found["days"]))
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        # Whatever a thermostat has sent as its schedule.
+        rows = []
+    if not rows:
+        show_json(found)
+        return
+    click.echo(f"mode {found.get('schedule_mode')}")
+    show_table(("day", "time", "set to", "type", "entry"), rows, "")
+
+
+def _rows(days: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for number, day in enumerate(_DAYS):
-        entries = found.get("days", {}).get(str(number), {})
-        for entry in sorted(entries.values(), key=lambda each: each.get("time", 0)):
-            minutes = int(entry.get("time", 0)) // 60
+        entries = days.get(str(number), {})
+        for entry in sorted(entries.values(), key=lambda each: each["time"]):
+            minutes = int(entry["time"]) // 60
             low, high, one = entry.get("temp-min"), entry.get("temp-max"), entry.get("temp")
             what = f"{low} to {high} °C" if one is None else f"{one:g} °C"
-            kind = entry.get("entry_type", "setpoint")
-            rows.append((day, f"{minutes // 60:02}:{minutes % 60:02}", what, entry.get("type"), kind))
-    click.echo(f"mode {found.get('schedule_mode')}")
-    if rows:
-        show_table(("day", "time", "set to", "type", "entry"), rows, "")
-    else:
-        show_json(found)
+            time = f"{minutes // 60:02}:{minutes % 60:02}"
+            yield day, time, what, str(entry.get("type")), str(entry.get("entry_type", "setpoint"))

@@ -151,5 +151,5 @@ def _send(session: Session, command: str, value: object, wait: float | None) -> 
 def _parsed(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text

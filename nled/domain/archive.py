@@ -265,7 +265,7 @@ def _check_person(record: PersonRecord, now: int) -> None:
     home = (f"user.{record.user}", f"structure.{structure_id(record.user)}")
     for bucket in record.buckets:
         _demand(bucket.key in home, f"{bucket.key[:80]} is no bucket of this home")
-        _check_bucket(bucket, now)
+        check_bucket(bucket, now)
 
 
 def _check_key(record: KeyRecord) -> None:
@@ -305,10 +305,11 @@ def _check_device(record: DeviceRecord, now: int) -> None:
         key = parse_key(bucket.key, record.serial)
         _demand(key is not None and str(key) == bucket.key, f"{bucket.key[:80]!r} is no bucket")
         _demand(key is None or not is_foreign(key, record.serial), f"{bucket.key} is another device's")
-        _check_bucket(bucket, now)
+        check_bucket(bucket, now)
 
 
-def _check_bucket(bucket: BucketRecord, now: int) -> None:
+def check_bucket(bucket: BucketRecord, now: int) -> None:
+    """See that a bucket is one that can be brought back at `now` (ms); raises BadRequest."""
     where = bucket.key[:80]
     _demand(_MARKS.issuperset(bucket.marks), f"{where}.marks has an unknown name")
     _demand(all(bucket.marks.get(name, 0) <= now + TEN_YEARS for name in _TIMES), f"{where} is too far ahead")

@@ -11,12 +11,20 @@ from typing import Any
 
 from attrs import define, field
 
-from nled.domain.archive import BucketRecord, DeviceRecord, OwnerRecord, PersonRecord, Record, check
-from nled.domain.buckets import TEN_YEARS, ObjectKey, is_foreign, kind_of, parse_key
+from nled.domain.archive import (
+    BucketRecord,
+    DeviceRecord,
+    OwnerRecord,
+    PersonRecord,
+    Record,
+    check,
+    check_bucket,
+)
+from nled.domain.buckets import TEN_YEARS, ObjectKey, encode, is_foreign, kind_of, parse_key
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import parse_user, structure_id
-from nled.domain.people import parse_email
+from nled.domain.people import HOUR, parse_email
 from nled.domain.requests import REVISIONS
 from nled.domain.serials import sanitize
 
@@ -45,6 +53,8 @@ _PERMISSIONS: Mapping[str, Permission] = {
 # A moment in seconds is below this, and one in ms of this century above.
 _SECONDS = 10**11
 _LONGEST_VALUE = 1024 * 1024
+# What limits.device_bytes is by default.
+_MOST_BYTES = 1024 * 1024
 _HOME = ("user", "structure")
 
 
@@ -128,6 +138,8 @@ class _Converter:
         if not isinstance(revision, int) or not 0 < revision < REVISIONS:
             revision = 1
         state = _State(key, revision, timestamp or updated or 1, updated, _values(row["value"]))
+        marks = {"r": state.revision, "t": state.timestamp}
+        check_bucket(BucketRecord(str(key), marks, state.values), self._now)
         known = self._states.setdefault(serial, {})
         # The same serial in another case is the same thermostat: the newest row holds.
         other = known.get(str(key))
@@ -170,7 +182,7 @@ class _Converter:
         self._shares.setdefault(serial, {})[user] = permission
 
     def _device(self, serial: str) -> DeviceRecord:
-        states = self._states.get(serial, {})
+        states = self._that_fit(serial)
         owner = self._owners.get(serial)
         heard = [each.updated for each in states.values() if each.updated is not None]
         buckets = []
@@ -186,10 +198,21 @@ class _Converter:
             else:
                 self._left(f"states {serial} {text}: it is not of the home that the thermostat is in.")
         facts = {"first": str(min(heard))} if heard else {}
-        seen = max(heard) if heard else self._now if states else None
+        # Here none has been heard of yet, not even one that the other server had a minute ago.
+        seen = min(max(heard, default=self._now), self._now - HOUR) if states else None
         return DeviceRecord(
             serial, seen, facts, owner, dict(sorted(self._shares.get(serial, {}).items())), buckets=buckets
         )
+
+    def _that_fit(self, serial: str) -> dict[str, _State]:
+        """Leave out the largest buckets of a device that would have more than a device may."""
+        states = dict(self._states.get(serial, {}))
+        sizes = {key: len(encode(state.values)) for key, state in states.items()}
+        while sum(sizes.values()) > _MOST_BYTES:
+            largest = max(sizes, key=lambda key: sizes[key])
+            del states[largest], sizes[largest]
+            self._left(f"states {serial} {largest}: with it the device has more than {_MOST_BYTES} bytes.")
+        return states
 
     def _home(self, user: str) -> list[BucketRecord]:
         """Make the buckets of a home out of those of its devices: the newest of each."""

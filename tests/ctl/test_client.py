@@ -54,6 +54,15 @@ class PlaceTests(CtlTestCase):
             self.assertEqual(self.asked().headers["Authorization"], f"Bearer {KEY}")
             self.assertNotIn(KEY, ran.out + ran.err)
 
+    def test_a_key_with_more_than_a_key_has(self):
+        ran = self.good("status", SERIAL, "--url", self.url, environ={"NLED_KEY": f"{KEY}\r"})
+        self.assertEqual(self.asked().headers["Authorization"], f"Bearer {KEY}")
+        for key in (f"{KEY}\n{KEY}", f"{KEY}\u20ac", "nle_\x00"):
+            ran = self.run_ctl("--key", key, "status", SERIAL, "--url", self.url)
+            self.assertEqual(ran.status, 1, ran)
+            self.assertIn("The API key has characters that none has", ran.err)
+            self.assertNotIn(KEY, ran.err)
+
     def test_path_of_url(self):
         self.daemon.answers["GET", "/home/nled/status"] = thermostat()
         self.good("--url", f"{self.url}/home/nled/", "status", SERIAL)

@@ -222,6 +222,26 @@ class ScheduleTests(CtlTestCase):
         self.good("schedule", SERIAL, "put", str(file))
         self.assertEqual(self.asked().body, sent)
 
+    def test_whatever_a_thermostat_has_sent_as_one(self):
+        for days in (
+            [],
+            {"0": []},
+            {"0": {"0": 5}},
+            {"0": {"0": {"time": None}}},
+            {"0": {"0": {"time": "x"}}},
+            5,
+        ):
+            odd = {"ver": 2, "days": days}
+            self.daemon.answers["GET", "/api/schedule"] = {"serial": SERIAL, "schedule": odd}
+            self.assertEqual(json.loads(self.good("schedule", SERIAL, "get").out), odd)
+
+    def test_nested_without_end(self):
+        file = self.folder / "week.json"
+        file.write_text("[" * 100_000)
+        self.assertIn("is not JSON", self.run_ctl("schedule", SERIAL, "put", str(file)).err)
+        ran = self.good("set", SERIAL, "setting", f"farsight_screen={'[' * 3000}")
+        self.assertEqual(ran.status, 0)
+
     def test_wrong_file(self):
         file = self.folder / "week.json"
         for text, sentence in (("{", "is not JSON"), ("1" * (2**20 + 1), "is no schedule: it has more than")):

@@ -144,6 +144,27 @@ class ProcessTests(CtlTestCase):
             self.assertEqual(process.stderr.read(), b"")
         self.assertEqual(process.returncode, 1)
 
+    def test_nowhere_to_write_to(self):
+        self.daemon.answers["GET", "/status"] = thermostat()
+        with Path("/dev/full").open("wb") as full:
+            ran = subprocess.run(
+                [*COMMAND, "status", SERIAL],
+                check=False,
+                env=self.environ,
+                stdout=full,
+                stderr=subprocess.PIPE,
+            )
+        self.assertEqual(ran.returncode, 1)
+        self.assertEqual(ran.stderr, b"nledctl: Cannot write all of it: No space left on device.\n")
+        ran = subprocess.run(
+            ["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, "version"],
+            check=False,
+            env=self.environ,
+            stderr=subprocess.PIPE,
+        )
+        self.assertEqual(ran.returncode, 1)
+        self.assertEqual(ran.stderr.count(b"\n"), 1, ran.stderr)
+
     def test_interrupted(self):
         def hang(_asked):
             process.send_signal(signal.SIGINT)
@@ -152,7 +173,11 @@ class ProcessTests(CtlTestCase):
 
         self.daemon.answers["GET", "/status"] = hang
         with subprocess.Popen(
-            [*COMMAND, "status", SERIAL], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            # A child of who ignores it, as a background job of a shell does, would ignore it, too.
+            ["env", "--default-signal=INT", *COMMAND, "status", SERIAL],
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             out, err = process.communicate(timeout=30)
         self.assertEqual((process.returncode, out, err.strip()), (130, b"", b""))

@@ -88,6 +88,13 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(pauses, [1, 2, 4, 8, 16, 30, 30, 30, 1])
         self.assertEqual(len(asked), 10)
 
+    def test_one_that_cannot_just_now(self):
+        _, asked, _ = self.follow(Stream(b""), Refused("away", 503), Refused("slow", 429), Stream(b""))
+        self.assertEqual(len(asked), 5)
+        for status in (401, 403, 503):
+            first = [Refused("no", status)]
+            self.assertEqual(self.follow(*first), ([], [{}], []), "not where it never worked")
+
     def test_never_there(self):
         self.assertEqual(self.follow(Unreachable("away"), ends=Unreachable), ([], [{}], []))
 

@@ -52,6 +52,30 @@ class NoLongerEvil(SynchronousTestCase):
         device = self.devices[SERIAL]
         self.assertEqual((device.seen, device.facts, device.owner), (AT, {"first": str(AT)}, None))
 
+    def test_an_odd_bucket_costs_only_itself(self) -> None:
+        deep: object = 0
+        for _ in range(40):
+            deep = [deep]
+        for odd, why in (
+            ({"x": deep}, "nested too deeply"),
+            (dict.fromkeys(map(str, range(5000)), 0), "too many"),
+        ):
+            found = self.converted(shared(), state(SERIAL, f"device.{SERIAL}", odd), deviceOwners=[owned()])
+            self.assertEqual(list(found), [f"shared.{SERIAL}"])
+            self.assertEqual(self.devices[SERIAL].owner.user, "user_ann")
+            self.left_out(why)
+
+    def test_more_than_a_thermostat_may_have(self) -> None:
+        large = {kind: {"x": "y" * size} for kind, size in (("tuneups", 700_000), ("message", 600_000))}
+        rows = [state(SERIAL, f"{kind}.{SERIAL}", values) for kind, values in large.items()]
+        self.assertEqual(list(self.converted(shared(), *rows)), [f"message.{SERIAL}", f"shared.{SERIAL}"])
+        self.left_out(f"{SERIAL} tuneups.{SERIAL}: with it the device has more than 1048576 bytes")
+
+    def test_none_counts_as_online_before_it_comes(self) -> None:
+        self.converted(shared(updated=NOW - 1000), shared(OTHER, updated=None))
+        for serial in (SERIAL, OTHER):
+            self.assertEqual(self.devices[serial].seen, NOW - 3_600_000)
+
     def test_owners_and_people(self) -> None:
         self.converted(
             shared(),
@@ -186,11 +210,11 @@ class NoLongerEvil(SynchronousTestCase):
             self.assertEqual(self.converted(shared(timestamp=timestamp))[f"shared.{SERIAL}"].marks["t"], AT)
             bucket = self.converted(shared(timestamp=timestamp, updated=timestamp))[f"shared.{SERIAL}"]
             self.assertEqual(bucket.marks["t"], 1)
-            self.assertEqual(self.devices[SERIAL].seen, NOW)
+            self.assertEqual(self.devices[SERIAL].seen, NOW - 3_600_000)
 
     def test_a_device_that_was_updated_in_the_future(self) -> None:
         self.converted(shared(updated=NOW + 86_400_000))
-        self.assertEqual(self.devices[SERIAL].seen, NOW)
+        self.assertEqual(self.devices[SERIAL].seen, NOW - 3_600_000)
 
     def test_revisions(self) -> None:
         for revision in (None, 0, -5, 2**31, "x", 1.5):
