@@ -155,14 +155,20 @@ def _written(path: str) -> Iterator[IO[bytes]]:
     if path == "-":
         yield sys.stdout.buffer
         return
-    part = Path(f"{path}.part")
+    there = Path(path).resolve()
+    part = Path(f"{there}.part")
     try:
+        if there.exists() and not there.is_file():
+            # A pipe or a device is written to, not replaced by a file.
+            with there.open("wb") as file:
+                yield file
+            return
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        part.replace(there)
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from None
     finally:

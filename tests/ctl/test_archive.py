@@ -1,6 +1,7 @@
 """`nledctl export` and `import`: one file, whole or not at all."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -102,6 +103,24 @@ class Export(ArchiveTestCase):
         self.run_on(Dying(RECORDS), "export", self.file)
         self.assertEqual(self.file.read_text(), "the last backup")
         self.assertEqual([each.name for each in self.folder.iterdir()], ["backup.jsonl"])
+
+    def test_by_a_link(self) -> None:
+        target = self.folder / "elsewhere"
+        target.write_text("the last backup")
+        self.file.symlink_to(target)
+        self.assertEqual(len(self.exported()), 5)
+        self.assertTrue(self.file.is_symlink())
+        self.assertEqual(len(target.read_bytes().splitlines()), 5)
+
+    def test_into_a_pipe(self) -> None:
+        os.mkfifo(self.file)
+        # Both ends, so that neither waits for the other.
+        pipe = os.open(self.file, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, pipe)
+        result = self.run_on(Daemon(RECORDS), "export", self.file)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(len(os.read(pipe, 65536).splitlines()), 5)
+        self.assertTrue(self.file.is_fifo())
 
     def test_to_standard_output(self) -> None:
         result = self.run_on(Daemon(RECORDS), "export", "-")
