@@ -107,7 +107,7 @@ class Export(ArchiveTestCase):
     def test_by_a_link(self) -> None:
         target = self.folder / "elsewhere"
         target.write_text("the last backup")
-        self.file.symlink_to(target)
+        self.file.symlink_to(target.name)
         self.assertEqual(len(self.exported()), 5)
         self.assertTrue(self.file.is_symlink())
         self.assertEqual(len(target.read_bytes().splitlines()), 5)
