@@ -52,7 +52,7 @@ class BoundedRequest(Request):
             return
         self._length += len(data)
         self.channel.site.in_bodies += len(data)
-        self.channel.site.in_bodies_from[self._sender()] += len(data)
+        self.channel.site.in_bodies_from[self.channel.sender] += len(data)
         self._bound(self._length)
         if not self.refused:
             super().handleContentChunk(data)
@@ -143,7 +143,7 @@ class BoundedRequest(Request):
             self._refuse(
                 b"413 Request Entity Too Large", b"The body may have at most %d bytes." % site.most_body
             )
-        elif site.in_bodies > MOST_IN_BODIES or site.in_bodies_from[self._sender()] > MOST_FROM_ONE:
+        elif site.in_bodies > MOST_IN_BODIES or site.in_bodies_from[self.channel.sender] > MOST_FROM_ONE:
             self._refuse(b"503 Service Unavailable", b"Too many bodies are under way; try again later.")
 
     def _refuse(self, status: bytes, sentence: bytes) -> None:
@@ -156,13 +156,9 @@ class BoundedRequest(Request):
     def _forget_body(self) -> None:
         if not self._length:
             return
-        site, sender = self.channel.site, self._sender()
+        site, sender = self.channel.site, self.channel.sender
         site.in_bodies -= self._length
         site.in_bodies_from[sender] -= self._length
         if not site.in_bodies_from[sender]:
             del site.in_bodies_from[sender]
         self._length = 0
-
-    def _sender(self) -> str:
-        # All who come by the unix socket are one.
-        return getattr(self.getClientAddress(), "host", "")

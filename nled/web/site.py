@@ -21,9 +21,14 @@ PATIENCE = 75
 
 
 class Channel(HTTPChannel):
-    """One connection."""
+    """One connection.
+
+    Attributes:
+        sender: the address it comes from.
+    """
 
     transport: Any
+    sender: str
     site: "BoundedSite"
     _idle = True
     # Whose answer is given, and not read yet.
@@ -33,6 +38,8 @@ class Channel(HTTPChannel):
         """Count the connection."""
         super().connectionMade()
         self.site.connections += 1
+        # All who come by the unix socket are one.
+        self.sender = getattr(self.transport.getPeer(), "host", "")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Make room for another connection."""
