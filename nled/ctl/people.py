@@ -154,7 +154,7 @@ def accept(session: Session, person: str, token_file: str | None) -> None:
     "revoke",
     examples="""
     nledctl people revoke 02AA01AC33140F61 bob
-    nledctl people revoke --invite 3c0ffee12345""",
+    nledctl people revoke --invite 3c0ffee123456789""",
 )
 @click.argument("serial", required=False)
 @click.argument("person", required=False)
