@@ -130,8 +130,7 @@ class Router:
         try:
             answer = route.handler(request, **variables)
         except Exception:  # noqa: BLE001 - as in _finish
-            self.fail(request, Failure())
-            return None
+            return self.fail(request, Failure())
         if isinstance(answer, Answer):
             self._send(request, answer)
             return None
@@ -170,7 +169,9 @@ class Router:
             if answer is not None and not request._disconnected:  # noqa: SLF001 - no public twin
                 self._send(request, answer)
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
-            self.fail(request, Failure())
+            failing = self.fail(request, Failure())
+            if failing is not None:
+                await failing
 
 
 class _Resource(KleinResource):
