@@ -207,6 +207,7 @@ class RoundTrip(ArchiveTestCase):
 class Merge(ArchiveTestCase):
     async def test_what_is_there_stays(self) -> None:
         await self.life()
+        await self.told(OTHER)
         records = await self.everything()
         await self.client.command("FLUSHALL")
         await self.put("shared", current_temperature=5.0)
@@ -219,6 +220,9 @@ class Merge(ArchiveTestCase):
         self.assertEqual((await self.pairing.status(OTHER)).user, "eve")
         home = (await self.devices.read(SERIAL, self.now)).home
         self.assertIn(f"device.{SERIAL}", home.values["devices"])
+        # How far a device has come with a home that it is not in is nobody's business there.
+        theirs = await self.client.command("KEYS", f"nled:{{{OTHER}}}:bucket:*")
+        self.assertEqual([name for name in theirs if "ann" in name], [])
 
     async def test_empty(self) -> None:
         self.assertTrue(await self.archive.is_empty())

@@ -4,9 +4,6 @@
 
 if not known() then return { 'unknown' } end
 
-local homes = { user = DEFAULT_USER, structure = DEFAULT_HOME }
-if owner then homes = { user = 'user.' .. owner, structure = 'structure.' .. structure } end
-
 -- An unclaimed device gets its structure with the first write to it, and a user, without whose name it would
 -- not look at that.
 local function founds_home(w)
@@ -15,9 +12,8 @@ end
 
 local prepared, founding = {}, false
 for i, w in ipairs(request.writes) do
-  local home = homes[w.key:match('^[^.]+')]
   -- Claimed or given away since somebody looked.
-  if home and home ~= w.key then return { 'conflict' } end
+  if elsewhere(w.key) then return { 'conflict' } end
   local names = {}
   for _, v in ipairs(w.values) do
     if v[3] ~= 'c' then names[#names + 1] = v[1] end

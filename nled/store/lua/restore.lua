@@ -58,6 +58,7 @@ end
 
 -- A bucket that is there by now is newer than any file.
 local function restore_bucket(key, fields)
+  if elsewhere(key) then return end
   local view, grown = device_key(serial, 'bucket:' .. key), 0
   if redis.call('HEXISTS', view, 'r') == 1 or not fill(view, fields) then return end
   for i = 1, #fields, 2 do

@@ -3,10 +3,22 @@
 -- A device that nobody has claimed has a user and a structure of its own, once they are needed.
 local DEFAULT_USER, DEFAULT_HOME = 'user.default', 'structure.default'
 
+-- The user and the structure of the device: its home's, or its own.
+local function home_keys()
+  if owner then return 'user.' .. owner, 'structure.' .. structure end
+  return DEFAULT_USER, DEFAULT_HOME
+end
+
+-- Whether a bucket is of a home that the device is not in. One that it was in it goes on listing for a while:
+-- nothing of that is kept, its name would be.
+local function elsewhere(key)
+  local kind, user, home = key:match('^[^.]+'), home_keys()
+  return (kind == 'user' and key ~= user) or (kind == 'structure' and key ~= home)
+end
+
 -- The home's buckets come first, the user before the structure: its name ends the pairing screen.
 local function with_home_first(keys)
-  local user, home = DEFAULT_USER, DEFAULT_HOME
-  if owner then user, home = 'user.' .. owner, 'structure.' .. structure end
+  local user, home = home_keys()
   local first, rest = { [user] = owner, [home] = owner }, {}
   for _, key in ipairs(keys) do
     if key == user or key == home then first[key] = true else rest[#rest + 1] = key end

@@ -45,19 +45,11 @@ local function take(listed)
   end
 end
 
--- A home that the device was in once, and lists still: nothing of that is kept, its name would be.
-local function of_former_home(key)
-  local kind = key:match('^[^.]+')
-  local home = ({ user = owner and 'user.' .. owner or DEFAULT_USER,
-    structure = structure and 'structure.' .. structure or DEFAULT_HOME })[kind]
-  return home ~= nil and key ~= home
-end
-
 local claims, keys = {}, {}
 for _, listed in ipairs(request.listed) do
   local key = listed[1]
   local room = redis.call('SISMEMBER', index, key) == 1 or redis.call('SCARD', index) < request.most_buckets
-  if room and not of_former_home(key) then
+  if room and not elsewhere(key) then
     record(key, listed[2])
     if given(listed[3]) then take(listed) end
   end
