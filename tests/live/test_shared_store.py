@@ -9,7 +9,7 @@ from typing import Any
 from tests.live.outage import SERIALS, OutageCase
 from tests.live.support import LiveDaemon, wait_until
 from tests.live.test_events import Stream
-from tests.live.wire import Answer
+from tests.live.wire import Answer, Wire
 from tests.store.support import Server
 
 # Requests a key may make in a minute.
@@ -258,3 +258,45 @@ class TwoDaemonsTests(OutageCase):
         kinds = iter(lambda: stream.next(self.serial)["kind"], "forgotten")
         self.assertLessEqual(set(kinds), {"access"})
         self.assertEqual(self.two.control_ask("GET", f"/status?serial={self.serial}").status, 404)
+
+    def hold_all(self, daemon: LiveDaemon, serial: str) -> Wire:
+        """Hold a poll of an owned device once it has been told of its home."""
+        with daemon.connect() as first:
+            first.subscribe((f"shared.{serial}", 0), serial=serial)
+            first.chunk()
+        found = daemon.ask("GET", f"/nest/transport/device/{serial}", serial=serial).json["objects"]
+        poll = self.stack.enter_context(daemon.connect())
+        poll.subscribe(*((each["object_key"], each["object_timestamp"]) for each in found), serial=serial)
+        return poll
+
+    def test_taken_from_its_owner_at_the_other(self):
+        """What it was let in by is over, so it has to ask anew."""
+        ends = {
+            "unpaired": ("DELETE", f"/api/registered-devices/{self.serial}?userId=otto"),
+            "owner deleted": ("DELETE", "/api/people/otto"),
+        }
+        claim = self.one.put("shared", {"a": 1}, SERIALS[1])["object_timestamp"]
+        [other] = self.hold(self.two, {SERIALS[1]: claim}).values()
+        for how, (method, path) in ends.items():
+            self.one.put("shared", {"a": how}, self.serial)
+            self.one.pair(self.serial, "otto")
+            poll = self.hold_all(self.two, self.serial)
+            stream = self.follow(self.two)
+            answer = self.one.ask(method, path, port="socket", serial=None)
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual(poll.chunk(), b"", how)
+            self.assertTrue(other.silent(0.2), how)
+            told = [stream.next(self.serial)["kind"] for _ in range(2)]
+            self.assertEqual(told, ["access", "unpaired"], how)
+
+    def test_given_to_somebody_at_the_other(self):
+        """It goes on with what it holds, and is told on that whose it is."""
+        self.one.put("shared", {"a": 1}, self.serial)
+        self.one.pair(self.serial, "otto")
+        self.one.control_ask("POST", "/api/ensure-user", {"userId": "nora"})
+        poll = self.hold_all(self.two, self.serial)
+        given = self.one.ask(
+            "POST", "/api/transfer", {"serial": self.serial, "userId": "nora"}, port="socket", serial=None
+        )
+        self.assertEqual(given.status, 200, given)
+        self.assertIn(b"user.nora", poll.chunk())

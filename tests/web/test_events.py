@@ -109,6 +109,7 @@ class OnTheWire(StreamTestCase):
             ("offline", "[]", b'"kind":"availability","available":false'),
             ("met", "[]", b'"kind":"met"'),
             ("forgotten", "[]", b'"kind":"forgotten"'),
+            ("unpaired", "[]", b'"kind":"unpaired"'),
             ("access", "[]", b'"kind":"access"'),
         ]
         for number, (what, fields, expected) in enumerate(rows, 1):
