@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import evolve, field, frozen
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
@@ -20,6 +20,10 @@ _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     "redis+sentinel": frozenset({"sentinel_password"}),
     "unix": frozenset({"db"}),
 }
+# Not urlsplit: whether that takes an IPv6 address among several hosts depends on Python's patch level.
+_URL: Final = re.compile(
+    r"(?P<scheme>[\w+]+)://(?P<netloc>[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
+)
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5}))?")
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -88,35 +92,33 @@ def parse(url: str) -> Address:
     Raises:
         ValueError: With one sentence that shows no part of the URL: any part may be a mistyped password.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError("The URL has a malformed host; write an IPv6 address in brackets.") from None
-    options = _OPTIONS.get(parts.scheme)
-    if options is None:
+    parts = _URL.fullmatch(url)
+    scheme = parts["scheme"].lower() if parts else ""
+    options = _OPTIONS.get(scheme)
+    if parts is None or options is None:
         raise ValueError("The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.")
     if "#" in url:
         raise ValueError("The URL has a # in it; write it as %23.")
-    query = dict(item.partition("=")[::2] for item in parts.query.split("&") if item)
+    query = dict(item.partition("=")[::2] for item in (parts["query"] or "").split("&") if item)
     if not options.issuperset(query):
         known = " and ".join(sorted(options)) or "none"
         raise ValueError(f"The URL has an unknown option after its ?; known here: {known}.")
-    userinfo, _, hosts = parts.netloc.rpartition("@")
+    userinfo, _, hosts = parts["netloc"].rpartition("@")
     username, _, password = userinfo.partition(":")
     if username and not password:
         raise ValueError("The URL names a user but no password; write user:password@.")
     who = Address(
-        username=unquote(username) or None, password=unquote(password) or None, tls=parts.scheme == "rediss"
+        username=unquote(username) or None, password=unquote(password) or None, tls=scheme == "rediss"
     )
     query = {key: unquote(value) for key, value in query.items()}
-    if parts.scheme == "unix":
-        return _unix(who, hosts, parts.path, query)
-    found = tuple(_host(host, _PORTS[parts.scheme]) for host in hosts.split(","))
-    if parts.scheme == "redis+sentinel":
-        return _sentinel(who, found, parts.path, query)
+    if scheme == "unix":
+        return _unix(who, hosts, parts["path"], query)
+    found = tuple(_host(host, _PORTS[scheme]) for host in hosts.split(","))
+    if scheme == "redis+sentinel":
+        return _sentinel(who, found, parts["path"], query)
     if len(found) > 1:
         raise ValueError("Only a redis+sentinel URL can name several hosts.")
-    return evolve(who, hosts=found, cafile=query.get("cafile"), database=_database(parts.path.strip("/")))
+    return evolve(who, hosts=found, cafile=query.get("cafile"), database=_database(parts["path"].strip("/")))
 
 
 def _unix(who: Address, host: str, path: str, query: Mapping[str, str]) -> Address:
@@ -144,7 +146,9 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
     port = int((found and found["port"]) or default_port)
     if found is None or not 0 < port < 65536:  # noqa: PLR2004 - the end of the port numbers
-        raise ValueError("The URL needs [user:password@]host[:port]; write special characters as %XX.")
+        raise ValueError(
+            "The URL needs [user:password@]host[:port]; write other characters as %XX, IPv6 as [::1]."
+        )
     return found["v6"] or found["name"], port
 
 

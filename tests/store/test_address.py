@@ -46,6 +46,9 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual((address.service, address.database), ("my-master", 4))
         self.assertEqual(address.sentinel_password, "s&t")
 
+    def test_brackets_in_a_password(self) -> None:
+        self.assertEqual(parse("redis://u:a[b]@h").password, "a[b]")
+
     def test_shown_without_secrets(self) -> None:
         address = parse("redis+sentinel://u:hunter2@a/m?sentinel_password=hunter3")
         self.assertNotIn("hunter", repr(address) + str(address))
@@ -66,8 +69,9 @@ class ParseTests(SynchronousTestCase):
             "redis://u:12/hunter2@h": "database",
             "redis://u:12?hunter2@h": "option",
             "redis://u:hunter2#x@h": "%23",
-            "redis://u:hunter2[@h": "IPv6",
-            "redis://u:hunter2℀@h": "host",
+            "redis://u:hunter2@[::1": "IPv6",
+            "redis://u:hunter2@::1": "IPv6",
+            "redis://u:hunter2@℀": "host",
             "redis://h/0?db=hunter2": "option",
             "rediss://h?ca=hunter2": "cafile",
             "unix://hunter2/s": "absolute",
