@@ -25,6 +25,7 @@ from nled.actions.uploads import Uploads
 from nled.actions.watch import Watches
 from nled.availability import Sweep
 from nled.config import Config
+from nled.domain.archive import MOST_BODY
 from nled.domain.availability import window
 from nled.domain.entry import Origin
 from nled.hub import Hub
@@ -43,7 +44,7 @@ from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
 from nled.web.about import AboutRoutes
 from nled.web.api_keys import KeyRoutes
-from nled.web.archive import MOST_BODY, ArchiveRoutes
+from nled.web.archive import ArchiveRoutes
 from nled.web.clients import Clients
 from nled.web.control import ControlRoutes
 from nled.web.device import DeviceRoutes

@@ -16,8 +16,7 @@ from nled.ctl.command import Session, command, pass_session
 from nled.ctl.errors import Failure
 
 _PATH = "/api/import"
-# As much as the API takes at once, less what is around it, and a good deal less than that in general.
-_MOST_LINE = 4 * 1024 * 1024 - 1024
+# A good deal less than the API takes at once.
 _BATCH_BYTES = 1024 * 1024
 _BATCH_RECORDS = 200
 
@@ -132,11 +131,11 @@ def _records(path: str) -> Iterator[bytes]:
 
 def _check(line: bytes, now: int) -> None:
     """See that a line is that of a record; raises BadRequest."""
-    from nled.domain.archive import check, read_record  # noqa: PLC0415 - as in export
+    from nled.domain.archive import MOST_LINE, check, read_record  # noqa: PLC0415 - as in export
     from nled.domain.errors import TooLarge  # noqa: PLC0415
 
-    if len(line) > _MOST_LINE:
-        raise TooLarge(f"It has more than {_MOST_LINE} bytes, which is more than nled takes at once.")
+    if len(line) > MOST_LINE:
+        raise TooLarge(f"It has more than {MOST_LINE} bytes, which is more than nled takes at once.")
     check([read_record(line)], now)
 
 

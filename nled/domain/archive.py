@@ -24,6 +24,10 @@ from nled.domain.serials import sanitize
 from nled.domain.shapes import Email, KeyName, UserId
 
 VERSION = 1
+# As much as an import takes at once: a record can be as large as a device may be, 1 MiB by default. What is
+# around a record takes a few bytes of it.
+MOST_BODY = 4 * 1024 * 1024
+MOST_LINE = MOST_BODY - 1024
 # Whole numbers that every reader of JSON takes for the same.
 Whole = Annotated[int, Meta(ge=0, le=2**53)]
 Bit = Literal[0, 1]

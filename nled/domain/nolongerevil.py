@@ -9,9 +9,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from attrs import define, field
 
 from nled.domain.archive import (
+    MOST_LINE,
     BucketRecord,
     DeviceRecord,
     OwnerRecord,
@@ -19,6 +21,7 @@ from nled.domain.archive import (
     Record,
     check,
     check_bucket,
+    name_of,
 )
 from nled.domain.buckets import TEN_YEARS, ObjectKey, encode, is_foreign, kind_of, parse_key
 from nled.domain.device import Permission
@@ -52,9 +55,9 @@ _PERMISSIONS: Mapping[str, Permission] = {
 }
 # A moment in seconds is below this, and one in ms of this century above.
 _SECONDS = 10**11
-_LONGEST_VALUE = 1024 * 1024
-# What limits.device_bytes is by default.
-_MOST_BYTES = 1024 * 1024
+# What limits.device_bytes is by default; a single bucket cannot have more either.
+MOST_BYTES = 1024 * 1024
+_TOO_LARGE = "its value is larger than a thermostat may have here."
 _HOME = ("user", "structure")
 
 
@@ -121,8 +124,11 @@ class _Converter:
             check([record], self._now)
         except BadRequest as problem:
             self._left(str(problem))
-        else:
-            self._done.records.append(record)
+            return
+        if len(msgspec.json.encode(record)) > MOST_LINE:
+            self._left(f"{name_of(record)}: it is larger than nled takes at once.")
+            return
+        self._done.records.append(record)
 
     def _take_state(self, row: Row) -> None:
         serial = _serial(row)
@@ -182,7 +188,7 @@ class _Converter:
         self._shares.setdefault(serial, {})[user] = permission
 
     def _device(self, serial: str) -> DeviceRecord:
-        states = self._that_fit(serial)
+        states = self._states.get(serial, {})
         owner = self._owners.get(serial)
         heard = [each.updated for each in states.values() if each.updated is not None]
         buckets = []
@@ -197,6 +203,7 @@ class _Converter:
                 buckets.append(self._of_server(state, state.timestamp))
             else:
                 self._left(f"states {serial} {text}: it is not of the home that the thermostat is in.")
+        self._leave_out_the_largest(serial, buckets)
         facts = {"first": str(min(heard))} if heard else {}
         # Here none has been heard of yet, not even one that the other server had a minute ago.
         seen = min(max(heard, default=self._now), self._now - HOUR) if states else None
@@ -204,15 +211,14 @@ class _Converter:
             serial, seen, facts, owner, dict(sorted(self._shares.get(serial, {}).items())), buckets=buckets
         )
 
-    def _that_fit(self, serial: str) -> dict[str, _State]:
-        """Leave out the largest buckets of a device that would have more than a device may."""
-        states = dict(self._states.get(serial, {}))
-        sizes = {key: len(encode(state.values)) for key, state in states.items()}
-        while sum(sizes.values()) > _MOST_BYTES:
-            largest = max(sizes, key=lambda key: sizes[key])
-            del states[largest], sizes[largest]
-            self._left(f"states {serial} {largest}: with it the device has more than {_MOST_BYTES} bytes.")
-        return states
+    def _leave_out_the_largest(self, serial: str, buckets: list[BucketRecord]) -> None:
+        """Of a device that would have more than it may, which could store nothing any more."""
+        sizes = {bucket.key: _size(bucket.values) for bucket in buckets}
+        while sum(sizes.values()) > MOST_BYTES:
+            largest = max(buckets, key=lambda bucket: sizes[bucket.key])
+            buckets.remove(largest)
+            del sizes[largest.key]
+            self._left(f"states {serial} {largest.key}: with it the device has more than {MOST_BYTES} bytes.")
 
     def _home(self, user: str) -> list[BucketRecord]:
         """Make the buckets of a home out of those of its devices: the newest of each."""
@@ -229,6 +235,10 @@ class _Converter:
                 _write(bucket, "name", user)
             if newest.key.kind == "structure" and not _lists(bucket.values.get("devices"), members):
                 _write(bucket, "devices", [f"device.{each}" for each in members])
+            # With its stamps it can be larger than its value.
+            if len(msgspec.json.encode(bucket)) > MOST_BYTES:
+                self._left(f"home of {user} {key}: it is larger than a home may have here.")
+                continue
             buckets.append(bucket)
         return buckets
 
@@ -257,16 +267,24 @@ def _serial(row: Row) -> str:
 
 
 def _values(text: object) -> dict[str, Any]:
-    if isinstance(text, str) and len(text) > _LONGEST_VALUE:
-        raise BadRequest("its value is larger than a thermostat may have here.")
+    if isinstance(text, str) and len(text) > MOST_BYTES:
+        raise BadRequest(_TOO_LARGE)
     try:
         # NaN, which only Python writes, becomes null.
         value = json.loads(text, parse_constant=lambda _: None) if isinstance(text, str) else None
+        size = _size(value)
     except (ValueError, RecursionError):
-        value = None
+        # Half a pair of surrogates, too: it can be read, but not be written.
+        value, size = None, 0
     if not isinstance(value, dict):
         raise BadRequest("its value is no JSON object.")
+    if size > MOST_BYTES:
+        raise BadRequest(_TOO_LARGE)
     return value
+
+
+def _size(value: object) -> int:
+    return len(encode(value))
 
 
 def _home_keys(user: str) -> tuple[str, str]:

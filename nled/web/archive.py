@@ -5,12 +5,9 @@ from msgspec import Struct
 
 from nled.actions.archive import Archives
 from nled.domain.access import Need
-from nled.domain.archive import Record
+from nled.domain.archive import MOST_BODY, Record
 from nled.domain.shapes import PageMark
 from nled.web.endpoint import Api, Call, Endpoint
-
-# A record can be as large as a device may be, 1 MiB by default.
-MOST_BODY = 4 * 1024 * 1024
 
 
 class After(Struct):

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from nled.ctl import nledctl
 from nled.ctl.command import Session
-from nled.domain.archive import BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
-from nled.web.archive import MOST_BODY, Import
+from nled.domain.archive import MOST_BODY, BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
+from nled.web.archive import Import
 from nled.web.decoding import Body
 
 SERIAL = "02AA01AC33140F61"

@@ -4,8 +4,9 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from nled.config.schema import Limits
 from nled.domain.archive import DeviceRecord, PersonRecord, check
-from nled.domain.nolongerevil import COLUMNS, convert
+from nled.domain.nolongerevil import COLUMNS, MOST_BYTES, convert
 
 NOW = 1_760_000_000_000
 AT = NOW - 86_400_000
@@ -59,6 +60,8 @@ class NoLongerEvil(SynchronousTestCase):
         for odd, why in (
             ({"x": deep}, "nested too deeply"),
             (dict.fromkeys(map(str, range(5000)), 0), "too many"),
+            ({"x": "\ud800"}, "no JSON object"),
+            ({"\udc80": 1}, "no JSON object"),
         ):
             found = self.converted(shared(), state(SERIAL, f"device.{SERIAL}", odd), deviceOwners=[owned()])
             self.assertEqual(list(found), [f"shared.{SERIAL}"])
@@ -70,6 +73,44 @@ class NoLongerEvil(SynchronousTestCase):
         rows = [state(SERIAL, f"{kind}.{SERIAL}", values) for kind, values in large.items()]
         self.assertEqual(list(self.converted(shared(), *rows)), [f"message.{SERIAL}", f"shared.{SERIAL}"])
         self.left_out(f"{SERIAL} tuneups.{SERIAL}: with it the device has more than 1048576 bytes")
+
+    def test_what_a_home_has_is_not_of_its_thermostats(self) -> None:
+        large = {"x": "y" * 600_000}
+        rows = (state(SERIAL, f"message.{SERIAL}", large), state(SERIAL, "structure.ann", large))
+        found = self.converted(*rows, deviceOwners=[owned()])
+        self.assertEqual(list(found), [f"message.{SERIAL}", "structure.ann"])
+        self.assertEqual(self.people["user_ann"].buckets[0].values["x"], large["x"])
+        self.assertEqual(self.done.left_out, [])
+
+    def test_sizes_are_those_that_are_kept(self) -> None:
+        """A letter beyond ASCII has six bytes there."""
+        found = self.converted(
+            shared(),
+            state(SERIAL, f"message.{SERIAL}", json.dumps({"x": "\u20ac" * 200_000}, ensure_ascii=False)),
+        )
+        self.assertEqual(list(found), [f"shared.{SERIAL}"])
+        self.left_out(f"message.{SERIAL}: its value is larger")
+
+    def test_a_home_that_is_more_than_is_taken_at_once(self) -> None:
+        long = {"n" * 900_000: 1}
+        rows = (state(SERIAL, "user.user_ann", long), state(SERIAL, "structure.ann", {"name": "Home"}))
+        self.converted(*rows, deviceOwners=[owned()])
+        self.assertEqual([each.key for each in self.people["user_ann"].buckets], ["structure.ann"])
+        self.left_out("home of user_ann user.user_ann: it is larger")
+
+    def test_a_record_that_is_more_than_is_taken_at_once(self) -> None:
+        people = [f"{number:064}" for number in range(60_000)]
+        self.converted(
+            shared(OTHER),
+            deviceOwners=[owned()],
+            users=[row("users", user, "", AT) for user in people],
+            deviceShares=[row("deviceShares", "user_ann", user, SERIAL, "read") for user in people],
+        )
+        self.assertEqual(list(self.devices), [OTHER])
+        self.left_out(f"device {SERIAL}: it is larger")
+
+    def test_the_limit_is_that_of_an_installation(self) -> None:
+        self.assertEqual(MOST_BYTES, Limits().device_bytes)
 
     def test_none_counts_as_online_before_it_comes(self) -> None:
         self.converted(shared(updated=NOW - 1000), shared(OTHER, updated=None))
