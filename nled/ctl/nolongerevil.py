@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -56,7 +57,7 @@ def _tables(path: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     from nled.domain.nolongerevil import COLUMNS, NOT_TAKEN  # noqa: PLC0415
 
     try:
-        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(_uri(path), uri=True)) as database:
             database.text_factory = lambda text: text.decode("utf-8", "replace")
             database.row_factory = sqlite3.Row
             there = _names(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -67,8 +68,28 @@ def _tables(path: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
                 if table in there:
                     tables[table] = _rows(database, table, COLUMNS.get(table, ()))
     except sqlite3.Error as error:
+        # The lower byte is the kind of error.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise Failure(
+                f"{path} was not closed: start the other server and stop it once more. Or copy it, with its "
+                "-journal or -wal, to where you may write; `sqlite3 COPY .schema` closes the copy."
+            ) from None
         raise Failure(f"Cannot read {path} as an SQLite database: {error}.") from None
+    except OSError as error:
+        raise Failure(f"Cannot read {path}: {error.strerror}.") from None
     return tables
+
+
+def _uri(path: str) -> str:
+    """Name a database to SQLite, to be read only.
+
+    One that goes with a write-ahead log is taken as it is where there is none: nobody has it open then, and
+    SQLite would leave an empty log beside it, which the other server may not be able to write to.
+    """
+    with Path(path).open("rb") as file:
+        logs = file.read(19)[18:] == b"\2"
+    alone = logs and not Path(f"{Path(path).resolve()}-wal").exists()
+    return f"file:{quote(path)}?mode=ro{'&immutable=1' if alone else ''}"
 
 
 def _names(database: "sqlite3.Connection", query: str) -> set[str]:

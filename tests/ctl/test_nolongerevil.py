@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 
 from nled.domain.archive import DeviceRecord, PersonRecord
 from tests.ctl.test_archive import SERIAL, ArchiveTestCase, Daemon
@@ -73,6 +74,29 @@ class NoLongerEvil(ArchiveTestCase):
         lines = [line for line in output.splitlines() if line.startswith("left out: ")]
         self.assertEqual(len(lines), 3)
         self.assertNotIn("\x1b", output)
+
+    def test_nothing_is_left_beside_the_file(self) -> None:
+        self.fill("PRAGMA journal_mode = WAL")
+        self.assertEqual(len(self.run_import()[0].records), 2)
+        self.assertEqual([each.name for each in self.folder.iterdir()], [self.file.name])
+        with closing(sqlite3.connect(self.file)) as other:
+            # What is still in its log counts.
+            other.execute("INSERT INTO users VALUES ('bob', '', 1)")
+            other.commit()
+            self.assertEqual(len(self.run_import()[0].records), 3)
+
+    def test_a_server_that_was_killed(self) -> None:
+        killed = self.folder / "killed.sqlite"
+        with closing(sqlite3.connect(self.file)) as database:
+            database.execute("PRAGMA cache_size = 1")
+            database.executemany(
+                "INSERT INTO users VALUES (?, ?, 1)", ((f"user{n}", "x" * 500) for n in range(100))
+            )
+            for end in ("", "-journal"):
+                Path(f"{killed}{end}").write_bytes(Path(f"{self.file}{end}").read_bytes())
+        self.file = killed
+        _, output = self.run_import(status=1)
+        self.assertIn("was not closed: start the other server and stop it", output)
 
     def test_dry_run(self) -> None:
         daemon, output = self.run_import("--dry-run")
