@@ -105,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(FAILED)
     except OSError as error:
         _silence()
-        sys.exit(f"nledctl: Cannot write all of it: {error.strerror or error}.")
+        what = error.filename or "Cannot write all of it"
+        sys.exit(f"nledctl: {what}: {error.strerror or error}.")
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -39,7 +39,7 @@ class Session:
             return Client(url=self.url, key=key or None)
         if self.socket:
             return Client(socket=self.socket)
-        tried = [path for path in usual_sockets() if not _exists(path)]
+        tried = [path for path in usual_sockets() if not exists(path)]
         if len(tried) == len(usual_sockets()):
             raise Unreachable(
                 f"nled is not running here: there is no socket at {' or '.join(tried)}. Start it, or name "
@@ -62,13 +62,14 @@ def usual_sockets() -> list[str]:
     return [str(place / "control.sock") for place in places]
 
 
-def _exists(path: str) -> bool:
+def exists(path: str) -> bool:
+    """Whether there is something at a path, or at least nothing says that there is not."""
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        # One that may not be looked at is there; connecting to it says what is wrong.
+        # It may not be looked at; whoever uses it is told so.
         return True
     return True
 

@@ -11,7 +11,7 @@ import msgspec
 from nled.config import Config, ConfigError
 from nled.ctl import machine, reach
 from nled.ctl.client import Client
-from nled.ctl.command import Session, command, pass_session
+from nled.ctl.command import Session, command, exists, pass_session
 from nled.ctl.errors import FAILED, Refused, Unreachable
 from nled.ctl.finding import Finding, bad, doubtful, good
 from nled.ctl.output import printable
@@ -71,7 +71,7 @@ def _all(session: Session, file: str | None, hold: float | None) -> Iterator[Fin
     if config is not None:
         # Who may not use its socket cannot know whether it runs: its ports must not look taken by a stranger.
         socket = config.control_socket
-        unknown = socket is not None and socket.exists() and not os.access(socket, os.W_OK)
+        unknown = socket is not None and exists(str(socket)) and not os.access(socket, os.W_OK)
         yield from _machine(config, file, running=running or unknown)
     if client is not None and running:
         yield from _network(client, config, hold)
@@ -94,7 +94,7 @@ def _settings(file: str | None) -> tuple[Config | None, list[Finding]]:
 
 def _client(session: Session, config: Config | None) -> Client | None:
     socket = config.control_socket if config is not None else None
-    if session.url is None and session.socket is None and socket is not None and socket.exists():
+    if session.url is None and session.socket is None and socket is not None and exists(str(socket)):
         return Client(socket=str(socket))
     try:
         return session.client

@@ -128,8 +128,8 @@ def own_address(host: str) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or what is there of it: the daemon makes the rest."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    """The path, or what can be seen of it: the daemon makes the rest."""
+    return next(each for each in (path, *path.parents) if _mode(each))
 
 
 def _mode(path: Path) -> int:

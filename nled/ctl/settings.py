@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
 from nled.config import Config, ConfigError, load
-from nled.ctl.command import Session, command, pass_session
+from nled.ctl.command import Session, command, exists, pass_session
 from nled.ctl.errors import FAILED
 from nled.ctl.output import show_json
 
@@ -16,7 +15,7 @@ USUAL_FILE = "/etc/nled/nled.yaml"
 
 def usual_file() -> str | None:
     """The file that the daemon reads where none is named; None without one."""
-    return USUAL_FILE if Path(USUAL_FILE).exists() else None
+    return USUAL_FILE if exists(USUAL_FILE) else None
 
 
 def read(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:

@@ -102,6 +102,16 @@ class DoctorTests(DoctorTestCase):
         self.assertEqual([level for level, _, _ in found["store"]], ["ok"])
         self.assertNotIn("advertised URL", found)
 
+    def test_where_it_may_not_look(self):
+        """Nor the ports of a daemon that may be there: they are not taken by a stranger."""
+        # What leads to a name that is too long cannot be looked at even by root.
+        place = self.folder / "state"
+        place.symlink_to("x" * 300)
+        found, status = self.doctor(NLED_STATE_DIR=str(place), NLED_SOCKET="")
+        self.assertEqual((status, found["daemon"][0][0]), (1, "bad"))
+        self.assertNotIn("ports", found)
+        self.assertEqual(found["disk"][0][0], "ok")
+
     def test_store_away(self):
         sentence = "The store does not answer."
         self.daemon.answers["GET", "/api/stats"] = Said({"error": sentence}, 503)
