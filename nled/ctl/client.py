@@ -19,6 +19,7 @@ from nled.ctl.errors import Failure, Refused, Unreachable
 PATIENCE = 35.0
 _MOST_ANSWER = 256 * 2**20
 _MOST_SENTENCE = 500
+_MOST_AGAIN = 3600.0
 
 _ELSEWHERE = "name another place with --socket or --url"
 _EXPLAINED = (
@@ -148,7 +149,7 @@ class Client:
     def _result(self, response: HTTPResponse, text: bytes) -> Any:
         try:
             answer = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Unreachable(
                 f"{self.place} answered {response.status} without JSON: is that the control port of nled?"
             ) from None
@@ -159,6 +160,7 @@ class Client:
         raise Refused(
             sentence[:_MOST_SENTENCE] + _advice(response, said),
             response.status,
+            again=_again(response),
             key_of_thermostat=said.get("auth_required") is True,
         )
 
@@ -199,6 +201,12 @@ def _advice(response: HTTPResponse, said: Mapping[str, object]) -> str:
     if response.status == 429 and said.get("retryAfter"):  # noqa: PLR2004
         return f" Try again after {said['retryAfter']}."
     return ""
+
+
+def _again(response: HTTPResponse) -> float:
+    # A moment, as HTTP allows it, too, would need a clock that agrees.
+    said = response.headers.get("Retry-After", "")
+    return min(float(said), _MOST_AGAIN) if said.isascii() and said.isdecimal() else 0.0
 
 
 def _reason(error: Exception) -> str:

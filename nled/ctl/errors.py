@@ -26,12 +26,16 @@ class Refused(Failure):
 
     Attributes:
         status: that of HTTP.
+        again: seconds after which to try again, 0 where that was not said.
         key_of_thermostat: whether it was a thermostat that wants a key, not the daemon.
     """
 
-    def __init__(self, sentence: str, status: int, *, key_of_thermostat: bool = False) -> None:
+    def __init__(
+        self, sentence: str, status: int, *, again: float = 0.0, key_of_thermostat: bool = False
+    ) -> None:
         super().__init__(sentence)
         self.status = status
+        self.again = again
         self.key_of_thermostat = key_of_thermostat
 
 

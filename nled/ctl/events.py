@@ -59,6 +59,7 @@ def follow(
     """
     last, pause, reached = "", _FIRST_PAUSE, False
     while True:
+        again = 0.0
         try:
             with client.listen("/api/events", {"Last-Event-ID": last} if last else {}, _SILENCE) as response:
                 reached, pause = True, _FIRST_PAUSE
@@ -67,14 +68,17 @@ def follow(
                     yield event
             reason = f"{client.place} ended the stream."
         except (Unreachable, Refused) as error:
-            gone = isinstance(error, Refused) and error.status not in _FOR_NOW
-            if gone or not reached:
+            if isinstance(error, Refused):
+                if error.status not in _FOR_NOW:
+                    raise
+                again = error.again
+            if not reached:
                 raise
             reason = error.message
         except (OSError, HTTPException):
             reason = f"The stream of {client.place} broke off."
-        lost(f"{reason} Trying again in {pause:g} s.")
-        sleep(pause)
+        lost(f"{reason} Trying again in {max(pause, again):g} s.")
+        sleep(max(pause, again))
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -86,6 +90,6 @@ def _lines(response: HTTPResponse) -> Iterator[bytes]:
 def _decoded(text: str) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(text) if text else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -122,6 +122,7 @@ class TroubleTests(CtlTestCase):
             (b"220 mail ESMTP\r\n", "does not speak HTTP"),
             (b"", "does not speak HTTP"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "answered 200 without JSON"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + b"[" * 3000, "answered 200 without JSON"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{", "broke off"),
         ]:
             with self.subTest(said=said):
@@ -144,6 +145,13 @@ class TroubleTests(CtlTestCase):
                 self.daemon.answers["GET", "/status"] = said
                 error = self.assertRaises(Refused, client.get, "/status")
                 self.assertEqual((error.message, error.exit_code), (sentence, 1))
+
+    def test_when_to_try_again(self):
+        client = Client(socket=self.socket)
+        for said, seconds in (("60", 60), ("9" * 20, 3600), ("soon", 0), ("-1", 0)):
+            header = ("Retry-After", said)
+            self.daemon.answers["GET", "/status"] = Said({"error": "No."}, 429, headers=(header,))
+            self.assertEqual(self.assertRaises(Refused, client.get, "/status").again, seconds)
 
     def test_escapes_of_a_sentence(self):
         self.daemon.answers["GET", "/status"] = Said({"error": "\x1b[2Jgone"}, 404)

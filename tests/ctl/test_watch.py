@@ -17,9 +17,16 @@ from tests.ctl.support import SERIAL, CtlTestCase, Said
 class ParseTests(SynchronousTestCase):
     def test_stream(self):
         text = b':\n\nid: 1-0\ndata: {"serial":""}\n\n:\nid: 2-0\n\r\ndata:{\r\ndata: }\n\nevent: x\n\nid: 3-0\ndata: [1]\n\n'
+        text += b"id: 4-0\ndata: " + b"[" * 5000 + b"\n\n"
         self.assertEqual(
             list(parse(io.BytesIO(text))),
-            [Event("1-0", {"serial": ""}), Event("2-0", None), Event("", {}), Event("3-0", None)],
+            [
+                Event("1-0", {"serial": ""}),
+                Event("2-0", None),
+                Event("", {}),
+                Event("3-0", None),
+                Event("4-0", None),
+            ],
         )
 
     def test_half_an_event(self):
@@ -89,8 +96,10 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(len(asked), 10)
 
     def test_one_that_cannot_just_now(self):
-        _, asked, _ = self.follow(Stream(b""), Refused("away", 503), Refused("slow", 429), Stream(b""))
+        slow = Refused("slow", 429, again=40)
+        _, asked, pauses = self.follow(Stream(b""), Refused("away", 503), slow, Stream(b""))
         self.assertEqual(len(asked), 5)
+        self.assertEqual(pauses, [1, 2, 40, 1])
         for status in (401, 403, 503):
             first = [Refused("no", status)]
             self.assertEqual(self.follow(*first), ([], [{}], []), "not where it never worked")
