@@ -14,11 +14,14 @@ import click
 from nled.ctl.command import Session, command, pass_session
 from nled.ctl.output import show_table, span
 from nled.ctl.values import DURATION
+from nled.domain.history import NUMBERS, SERIES
 
 _PLOTTED = ("temperature", "target")
 # What the thermostat only heeds in mode range.
 _IN_RANGE = ("low", "high")
+_LISTED = tuple(name for name in SERIES if name not in NUMBERS)
 _HEIGHT = 20
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @command(
@@ -32,7 +35,13 @@ _HEIGHT = 20
 @click.option("--last", type=DURATION, help="How far back, such as 12h or 7d; 24h if not given.")
 @click.option("--from", "start", metavar="TIME", help="From when: 2026-11-22, 2026-11-22T06:30, or ms.")
 @click.option("--to", "end", metavar="TIME", help="Until when; now if not given.")
-@click.option("--field", "fields", multiple=True, metavar="NAME", help="Only this; may be given again.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME",
+    help=f"Only this; may be given again. {', '.join(NUMBERS)} are plotted, {', '.join(_LISTED)} listed.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV: time (UTC), field, value.")
 @pass_session
 def history(
@@ -46,10 +55,12 @@ def history(
     as_csv: bool,
 ) -> None:
     """Plot temperatures over time, and say how long heating, cooling and fan ran each day."""
+    if as_csv and session.json:
+        raise click.UsageError("Give --csv or --json, not both.")
     if last is not None:
         if start is not None or end is not None:
             raise click.UsageError("Give --last, or --from and --to; not both.")
-        start = str(round((time.time() - last) * 1000))
+        start = str(max(0, round((time.time() - last) * 1000)))
     query = {"serial": serial, "from": start, "to": end, "fields": ",".join(fields) or None}
     answer = session.client.send("GET", "/api/history", query=query)
     if as_csv:
@@ -71,22 +82,31 @@ def _write_csv(points: Mapping[str, list[tuple[int, Any]]]) -> None:
 
 def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:
     # Half of this command's time, and nothing that the other commands need.
-    from nled.ctl.plot import plot  # noqa: PLC0415
+    from nled.ctl.plot import plot, zone_of  # noqa: PLC0415
 
     points = answer["points"]
+    listed = sorted(
+        (at, name, value) for name in fields if name in _LISTED for at, value in points.get(name, ())
+    )
     if not fields:
         ranged = any(mode == "range" for _, mode in points.get("mode", ()))
         fields = (*_PLOTTED, *_IN_RANGE) if ranged else _PLOTTED
-    numbers = {name: points[name] for name in fields if _is_numeric(points.get(name, ()))}
+    numbers = {name: points[name] for name in fields if name in NUMBERS and points.get(name)}
     until = min(answer["to"], time.time() * 1000)
     if numbers:
         width = shutil.get_terminal_size((100, 24)).columns
         click.echo(
             plot(numbers, until, answer.get("time_zone"), (width, _HEIGHT), colour=sys.stdout.isatty())
         )
-    elif any(points.get(name) for name in fields):
-        click.echo(f"{', '.join(fields)} cannot be plotted; --csv and --json show it.", err=True)
-    else:
+    if listed:
+        zone = zone_of(answer.get("time_zone"))
+        times = [datetime.fromtimestamp(at / 1000, zone).strftime(_TIME) for at, _, _ in listed]
+        show_table(
+            ("time", "field", "value"),
+            [(each, name, value) for each, (_, name, value) in zip(times, listed, strict=True)],
+            "",
+        )
+    if not numbers and not listed:
         click.echo("Nothing was recorded in that time.", err=True)
     ran = [
         (each["day"], *(span(each[name]) if each[name] else None for name in ("heating", "cooling", "fan")))
@@ -95,9 +115,3 @@ def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:
     if ran:
         click.echo()
         show_table(("day", "heating", "cooling", "fan"), ran, "")
-
-
-def _is_numeric(series: Any) -> bool:
-    return bool(series) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for _, value in series
-    )

@@ -12,6 +12,8 @@ _TICKS = 5
 # How times are told, by how many ms they span.
 _FORMS = ((600_000, "%H:%M:%S"), (2 * 86_400_000, "%H:%M"), (inf, "%d %b"))
 _LEAST_WIDTH = 40
+# Columns of the numbers beside the canvas.
+_AXIS = 10
 # How each series is drawn, and how that looks.
 _MARKERS = (("braille", "⢕"), ("hd", "▚"), ("▾", "▾"), ("▴", "▴"), ("•", "•"))
 
@@ -36,18 +38,18 @@ def plot(
     figure = plotext.figure
     figure.clear()
     figure.theme("default" if colour else "colorless")
-    figure.plot_size(max(_LEAST_WIDTH, size[0] - 1), size[1])
+    legend = "   ".join(f"{shown} {name}" for name, (_, shown) in zip(series, cycle(_MARKERS), strict=False))
+    # Of what does not fit, the library shows nothing.
+    figure.plot_size(max(_LEAST_WIDTH, len(legend) + _AXIS, size[0] - 1), size[1])
     start = min(points[0][0] for points in series.values())
     until = max(until, *(points[-1][0] for points in series.values()), start + 1)
     for points, (marker, _) in zip(series.values(), cycle(_MARKERS), strict=False):
         figure.draw(figure.signal(*_steps(points, until), marker=marker).lines())
     # Above the canvas: the library's own legend lies on top of the lines, and counts on colours.
-    figure.title(
-        "   ".join(f"{shown} {name}" for name, (_, shown) in zip(series, cycle(_MARKERS), strict=False))
-    )
+    figure.title(legend)
     ticks = [start + (until - start) * each / (_TICKS - 1) for each in range(_TICKS)]
     form = next(form for longest, form in _FORMS if until - start <= longest)
-    zone = _zone(time_zone)
+    zone = zone_of(time_zone)
     figure.ruler("x").ticks(ticks, [datetime.fromtimestamp(at / 1000, zone).strftime(form) for at in ticks])
     text = figure.build()
     return str(text) if colour else str(plotext.uncolorize(text))
@@ -63,7 +65,8 @@ def _steps(points: Sequence[tuple[int, float]], until: float) -> tuple[list[floa
     return times, values
 
 
-def _zone(name: str | None) -> tzinfo | None:
+def zone_of(name: str | None) -> tzinfo | None:
+    """Find a time zone by its name; None, which is that of this machine, where it is unknown."""
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):

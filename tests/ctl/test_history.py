@@ -5,6 +5,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.ctl.plot import plot
+from nled.domain.history import SERIES
 from nled.web.history import Series
 from tests.ctl.support import SERIAL, CtlTestCase, wire
 
@@ -73,6 +74,31 @@ class HistoryTests(CtlTestCase):
             ],
         )
 
+    def test_what_is_no_number_is_listed(self):
+        for fields, times in ((("mode",), 1), (("mode", "heating"), 3)):
+            ran = self.good("history", SERIAL, *(f"--field={name}" for name in fields))
+            head, first, *more = ran.out.split("\n\n")[0].splitlines()
+            self.assertEqual(head.split(), ["TIME", "FIELD", "VALUE"])
+            self.assertEqual(len(more) + 1, times)
+            # As the home has it.
+            self.assertEqual(first.split()[:2], ["2026-11-18", "12:06:40"])
+        self.assertEqual(more[-1].split()[2:], ["heating", "no"])
+        ran = self.good("history", SERIAL, "--field=temperature", "--field=mode")
+        self.assertIn("⢕ temperature", ran.out)
+        self.assertRegex(ran.out, "mode +heat")
+
+    def test_help_names_the_fields(self):
+        said = self.good("history", "--help").out
+        for name in SERIES:
+            self.assertIn(name, said)
+
+    def test_as_far_back_as_there_is_time(self):
+        self.good("history", SERIAL, "--last", "99999d")
+        self.assertEqual(self.asked().query["from"], "0")
+
+    def test_one_form_at_a_time(self):
+        self.assertEqual(self.run_ctl("history", SERIAL, "--csv", "--json").status, 2)
+
     def test_json(self):
         self.assertEqual(self.good("history", SERIAL, "--json").json["points"], POINTS)
 
@@ -98,6 +124,14 @@ class PlotTests(SynchronousTestCase):
         self.assertIn("18 Nov", self.plot(hours=24 * 7, temperature=[(START, 19.0)]))
         # A zone that this machine does not know.
         self.assertEqual(len(self.plot(zone="Mars/Base", temperature=[(START, 19.0)]).splitlines()), 20)
+
+    def test_the_legend_is_there_however_narrow(self):
+        flat = [(START, 19.0)]
+        text = plot(
+            dict.fromkeys(("temperature", "target", "low", "high"), flat),
+            START + HOUR, None, (20, 20), colour=False,
+        )  # fmt: skip
+        self.assertIn("⢕ temperature   ▚ target   ▾ low   ▴ high", text)
 
     def test_one_moment(self):
         self.assertIn("temperature", self.plot(hours=0, temperature=[(START, 0.0)]))
