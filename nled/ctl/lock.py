@@ -8,14 +8,13 @@ from nled.ctl.client import read_secret
 from nled.ctl.command import Session, command, pass_session
 from nled.ctl.errors import Failure
 from nled.ctl.orders import send_order, wait_option
-from nled.ctl.values import TEMPERATURE
+from nled.ctl.values import SERIAL, TEMPERATURE
 from nled.domain.errors import BadRequest
 from nled.domain.lock import pin_hash
-from nled.domain.serials import sanitize
 
 
 @command("lock", examples="nledctl lock 02AA01AC33140F61 --min 18 --max 24")
-@click.argument("serial")
+@click.argument("serial", type=SERIAL)
 @click.option("--min", "low", type=TEMPERATURE, required=True, help="The coldest that can be set.")
 @click.option("--max", "high", type=TEMPERATURE, required=True, help="The warmest that can be set.")
 @click.option(
@@ -30,15 +29,12 @@ def lock(
 
     The four digits are asked for twice, and hashed here: nled never sees them.
     """
-    folded = sanitize(serial)
-    if folded is None:
-        raise Failure(f"{serial!r} is no serial: those have 10 to 32 letters and digits.")
     try:
-        hashed = pin_hash(_pin(pin_file), folded)
+        hashed = pin_hash(_pin(pin_file), serial)
     except BadRequest as error:
         raise Failure(str(error)) from None
     value = {"pin_hash": hashed, "temp_min": low, "temp_max": high}
-    send_order(session, folded, "set_lock", value, wait)
+    send_order(session, serial, "set_lock", value, wait)
 
 
 @command("unlock", examples="nledctl unlock 02AA01AC33140F61")

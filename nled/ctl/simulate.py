@@ -9,6 +9,7 @@ import click
 
 from nled.ctl.command import command
 from nled.ctl.errors import UNREACHABLE
+from nled.ctl.values import SERIAL, URL
 
 if TYPE_CHECKING:
     from nled.simulator.fleet import Fleet
@@ -27,11 +28,17 @@ _MOST = 30_000
     nledctl simulate --count 3 --seconds 600 --drop-rate 0.1
     nledctl simulate --url http://192.168.1.5:8000 --serial 02AA01AC33140F61""",
 )
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The device port of nled.")
+@click.option(
+    "--url",
+    type=URL,
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    help="The device port of nled.",
+)
 @click.option(
     "--count", type=click.IntRange(1, _MOST), help="How many devices: one, or one for each --serial."
 )
-@click.option("--serial", "given", metavar="SERIAL", multiple=True, help="Of a device; may be given again.")
+@click.option("--serial", "given", type=SERIAL, multiple=True, help="Of a device; may be given again.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 1e9),
@@ -56,7 +63,7 @@ def simulate(url: str, count: int | None, given: tuple[str, ...], seconds: float
 
     from nled.simulator.fleet import Fleet, serials  # noqa: PLC0415
 
-    chosen = [serial.upper() for serial in given]
+    chosen = list(dict.fromkeys(given))
     # The default serials fill up what --serial leaves of --count.
     more = (serial for serial in serials(count or 1) if serial not in chosen)
     while len(chosen) < (count or 1):

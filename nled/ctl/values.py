@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from nled.ctl.client import check_url
+from nled.domain.serials import sanitize
 
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -51,4 +52,16 @@ class _Url(click.ParamType[str]):
             self.fail(f"{error}.", param, ctx)
 
 
-TEMPERATURE, DURATION, URL = _Temperature(), _Duration(), _Url()
+class _Serial(click.ParamType[str]):
+    """A thermostat's serial, in the one spelling that nled knows."""
+
+    name = "serial"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        serial = sanitize(value)
+        if serial is None:
+            self.fail(f"{value!r} is no serial: those have 10 to 32 letters and digits.", param, ctx)
+        return serial
+
+
+TEMPERATURE, DURATION, URL, SERIAL = _Temperature(), _Duration(), _Url(), _Serial()

@@ -101,7 +101,8 @@ class SimulateTests(TestCase):
             3.0,
             END,
         ]
-        status, said = await self.simulate("--url", url, "--serial", SERIAL.lower(), until=b"(push")
+        twice = ("--serial", SERIAL.lower(), "--serial", SERIAL)
+        status, said = await self.simulate("--url", url, *twice, until=b"(push")
         self.assertEqual(status, 0, said)
         self.assertIn("25.5 °C  1 pushes, 0 complaints", said)
         self.assertIn("1 device: 1 booted, 1 held, 1 pushes, 0 complaints", said.splitlines()[-1])
@@ -123,7 +124,15 @@ class SimulateTests(TestCase):
         self.assertNotIn("Traceback", said)
 
     async def test_wrong_values(self):
-        for option, value in [("--count", "0"), ("--count", "x"), ("--seconds", "-1"), ("--drop-rate", "2")]:
+        for option, value in [
+            ("--count", "0"),
+            ("--count", "x"),
+            ("--seconds", "-1"),
+            ("--drop-rate", "2"),
+            ("--serial", "short"),
+            ("--url", "foo"),
+            ("--url", "http://127.0.0.1:99999"),
+        ]:
             status, said = await self.simulate(option, value)
             self.assertEqual(status, 2, said)
             self.assertIn(f"'{option}'", said)
