@@ -36,7 +36,7 @@ from nled.ctl.watch import watch
     "nledctl",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 done; 1 refused or failed; 2 wrong command line; 3 nled was not reached; 4 the "
-    "thermostat did not acknowledge in time (--wait).",
+    "thermostat did not acknowledge in time (--wait); 130 interrupted, or not confirmed.",
     examples="""
     nledctl devices
     nledctl set 02AA01AC33140F61 temperature 21.5 --wait

@@ -33,19 +33,19 @@ def export(session: Session, file: str) -> None:
     from nled.domain.archive import VERSION, Header, Seal  # noqa: PLC0415 - few commands need the records
 
     seal = Seal()
+    # Before anything is written: it may be refused.
+    page = session.client.get("/api/export")
     with _written(file) as out:
         header = Header("export", VERSION, int(time.time() * 1000))
         out.write(msgspec.json.encode(header) + b"\n")
-        after = None
         while True:
-            page = session.client.get("/api/export", after=after)
             for record in page["records"]:
                 line = msgspec.json.encode(record)
                 seal.add(line)
                 out.write(line + b"\n")
-            after = page["next"]
-            if after is None:
+            if page["next"] is None:
                 break
+            page = session.client.get("/api/export", after=page["next"])
         trailer = seal.trailer()
         out.write(msgspec.json.encode(trailer) + b"\n")
     if file != "-":

@@ -191,6 +191,8 @@ def read_secret(path: str) -> str:
 
 def _target(path: tuple[str, ...], query: Mapping[str, object] | None) -> str:
     first, *rest = path
+    if "" in rest:
+        raise Failure("A name, a serial or an id has at least one letter.")
     asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
     return "/".join([first, *(quote(each, safe="") for each in rest)]) + (f"?{asked}" if asked else "")
 

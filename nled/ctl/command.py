@@ -1,6 +1,7 @@
 """What all commands of nledctl share: where the daemon is, `--json`, and an example in every help."""
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from attrs import define, field
 
 from nled.ctl.client import Client, read_secret
-from nled.ctl.errors import Failure, Unreachable
+from nled.ctl.errors import Declined, Failure, Unreachable
 from nled.ctl.output import show_json
 from nled.ctl.values import URL
 
@@ -178,6 +179,18 @@ def command(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[
 def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..., Any]], Group]:
     """Make a function a command with others below it."""
     return click.group(name, cls=Group, examples=examples, **settings)
+
+
+def confirm(question: str) -> None:
+    """Ask whether to do something that cannot be undone; raises Declined."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        agreed = False
+    if not agreed:
+        raise Declined("Nothing was done. With --yes there is no question.")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
-from nled.ctl.command import Session, command, group, pass_session
-from nled.ctl.output import ago, degrees, moment, printable, show_facts, show_table
+from nled.ctl.command import Session, command, confirm, group, pass_session
+from nled.ctl.output import ago, degrees, moment, printable, shortened, show_facts, show_table
+
+# One long name makes all rows long.
+_LONGEST_NAME = 40
 
 
 @group(
@@ -34,7 +37,7 @@ def devices(ctx: click.Context, session: Session) -> None:
             [
                 (
                     each["serial"],
-                    each["name"],
+                    shortened(printable(each["name"]), _LONGEST_NAME),
                     "online" if each["is_available"] else "offline",
                     degrees(_told(each, "current_temperature")),
                     _target(each),
@@ -57,7 +60,7 @@ def devices(ctx: click.Context, session: Session) -> None:
 def forget(session: Session, serial: str, *, yes: bool) -> None:
     """Forget a thermostat: its state, history, owner and shares."""
     if not yes:
-        click.confirm(f"Forget everything about {serial}, its owner and history too?", abort=True, err=True)
+        confirm(f"Forget everything about {serial}, its owner and history too?")
     answer = session.client.send("DELETE", "/api/device", body={"serial": serial})
     session.show(answer, lambda: click.echo(f"{answer['serial']} is forgotten."))
 

@@ -45,6 +45,12 @@ class Unreachable(Failure):
     exit_code = UNREACHABLE
 
 
+class Declined(Failure):
+    """Whoever was asked did not agree, or nobody could be asked."""
+
+    exit_code = INTERRUPTED
+
+
 class Late(Failure):
     """The daemon has the command, but the thermostat has not acknowledged it in time."""
 

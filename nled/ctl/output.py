@@ -20,6 +20,11 @@ def printable(value: object) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
 
 
+def shortened(text: str, most: int) -> str:
+    """Cut a text that has more letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def show_json(value: object, *, indent: int | None = 2) -> None:
     """Write JSON; all of it ASCII, so that no terminal and no locale makes anything else of it."""
     click.echo(json.dumps(value, indent=indent))

@@ -5,7 +5,8 @@ import sys
 import click
 
 from nled.ctl.client import read_secret
-from nled.ctl.command import Session, group, pass_session
+from nled.ctl.command import Session, confirm, group, pass_session
+from nled.ctl.errors import Failure
 from nled.ctl.output import moment, show_table
 
 _PERMISSION = click.Choice(("read", "write", "admin"))
@@ -76,7 +77,7 @@ def add(session: Session, person: str, email: str | None) -> None:
 def delete(session: Session, person: str, *, yes: bool) -> None:
     """Delete a person with their keys and shares; their thermostats belong to nobody then."""
     if not yes:
-        click.confirm(f"Delete {person} and all that was shared by or with them?", abort=True, err=True)
+        confirm(f"Delete {person} and all that was shared by or with them?")
     answer = session.client.send("DELETE", "/api/people", person)
     session.show(answer, lambda: click.echo(f"{person} is deleted."))
 
@@ -144,6 +145,8 @@ def accept(session: Session, person: str, token_file: str | None) -> None:
         token = sys.stdin.readline(200).strip()
     elif token_file is not None:
         token = read_secret(token_file)
+    elif not sys.stdin.isatty():
+        raise Failure("There is no terminal to ask for the token on: give it with --token-file.")
     else:
         token = click.prompt("Token", hide_input=True, err=True)
     answer = session.client.send("POST", "/api/invites/accept", body={"token": token, "userId": person})
@@ -180,6 +183,6 @@ def revoke(session: Session, serial: str | None, person: str | None, invite_id: 
 def transfer(session: Session, serial: str, person: str, *, yes: bool) -> None:
     """Give a thermostat to another owner."""
     if not yes:
-        click.confirm(f"Give {serial.upper()} to {person}?", abort=True, err=True)
+        confirm(f"Give {serial.upper()} to {person}?")
     answer = session.client.send("POST", "/api/transfer", body={"serial": serial, "userId": person})
     session.show(answer, lambda: click.echo(f"{serial.upper()} belongs to {person} now."))

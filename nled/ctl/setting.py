@@ -1,5 +1,6 @@
 """`nledctl set`: everything that is set on a thermostat, but for its schedule and its lock."""
 
+from math import ceil
 from typing import Any
 
 import click
@@ -53,11 +54,11 @@ def range_(session: Session, low: float, high: float, wait: float | None) -> Non
 
 
 @set_.command("mode", examples="nledctl set 02AA01AC33140F61 mode heat")
-@click.argument("mode", type=click.Choice(_MODES, case_sensitive=False))
+@click.argument("mode", metavar="MODE", type=click.Choice(_MODES, case_sensitive=False))
 @wait_option
 @pass_session
 def mode(session: Session, mode: str, wait: float | None) -> None:
-    """Set what the thermostat does: heat, cool, both (heat-cool, range, auto are one), or nothing."""
+    """Set what the thermostat does: heat, cool, emergency, both (heat-cool, range, auto are one), or off."""
     _send(session, "set_mode", mode, wait)
 
 
@@ -77,7 +78,7 @@ def away(session: Session, state: str, wait: float | None) -> None:
 @pass_session
 def fan(session: Session, ctx: click.Context, state: str, wait: float | None) -> None:
     """Let the fan run for a time (15m, 2h), for its usual time (on), or only as needed (auto)."""
-    value: object = state if state in ("on", "auto") else round(DURATION.convert(state, None, ctx))
+    value: object = state if state in ("on", "auto") else ceil(DURATION.convert(state, None, ctx))
     _send(session, "set_fan", value, wait)
 
 
@@ -113,7 +114,7 @@ def humidity(session: Session, percent: str, wait: float | None) -> None:
 @pass_session
 def hot_water(session: Session, ctx: click.Context, state: str, wait: float | None) -> None:
     """Heat water now for a time (1h) or 30 minutes (on), or no longer than its schedule says (off)."""
-    value: object = state if state in ("on", "off") else round(DURATION.convert(state, None, ctx))
+    value: object = state if state in ("on", "off") else ceil(DURATION.convert(state, None, ctx))
     _send(session, "set_hot_water", value, wait)
 
 
@@ -134,7 +135,10 @@ def schedule_mode(session: Session, mode: str, wait: float | None) -> None:
 @wait_option
 @pass_session
 def setting(session: Session, pairs: tuple[str, ...], wait: float | None) -> None:
-    """Set any of the thermostat's own settings; a VALUE is JSON, or else text."""
+    """Set any of the thermostat's own settings; a VALUE is JSON, or else text.
+
+    The names are those of DeviceSettings in docs/api.md.
+    """
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from nled.ctl import nledctl
 from nled.ctl.command import Session
+from nled.ctl.errors import Refused
 from nled.domain.archive import MOST_BODY, BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
 from nled.web.archive import Import
 from nled.web.decoding import Body
@@ -52,10 +53,13 @@ class ArchiveTestCase(SynchronousTestCase):
         self.folder.mkdir()
         self.file = self.folder / "backup.jsonl"
 
-    def run_on(self, daemon, *arguments: object):
+    def session_on(self, daemon) -> Session:
         session = Session()
         session.client = daemon
-        return CliRunner().invoke(nledctl, [str(each) for each in arguments], obj=session)
+        return session
+
+    def run_on(self, daemon, *arguments: object):
+        return CliRunner().invoke(nledctl, [str(each) for each in arguments], obj=self.session_on(daemon))
 
     def exported(self, records=RECORDS) -> list[bytes]:
         result = self.run_on(Daemon(records), "export", self.file)
@@ -125,6 +129,14 @@ class Export(ArchiveTestCase):
     def test_to_standard_output(self) -> None:
         result = self.run_on(Daemon(RECORDS), "export", "-")
         self.assertEqual(len(result.output.splitlines()), 5)
+
+    def test_that_is_refused_writes_nothing(self) -> None:
+        class Refusing(Daemon):
+            def get(self, path, after=None):
+                raise Refused("No.", 403)
+
+        result = CliRunner().invoke(nledctl, ["export", "-"], obj=self.session_on(Refusing()))
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
 
 
 class ImportTests(ArchiveTestCase):

@@ -45,6 +45,12 @@ class DeviceTests(CtlTestCase):
             self.assertEqual(ran.json["devices"][0]["name"], "\x9b1m°")
             self.assertTrue(ran.out.isascii())
 
+    def test_a_name_without_end(self):
+        self.daemon.answers["GET", "/api/devices"] = wire(
+            Listing, devices=[thermostat(name="x" * 5000)], total=1
+        )
+        self.assertLess(len(self.good("devices").out.splitlines()[1]), 200)
+
     def test_nobody(self):
         self.daemon.answers["GET", "/api/devices"] = wire(Listing, devices=[], total=0)
         ran = self.good("devices")
@@ -54,7 +60,10 @@ class DeviceTests(CtlTestCase):
         self.daemon.answers["DELETE", "/api/device"] = wire(
             Deleted, success=True, serial=SERIAL, objects_deleted=7
         )
-        self.assertEqual(self.run_ctl("devices", "forget", SERIAL, stdin="n\n").status, 130)
+        for answer in ("n\n", ""):
+            ran = self.run_ctl("devices", "forget", SERIAL, stdin=answer)
+            self.assertEqual(ran.status, 130)
+            self.assertIn("nledctl: Nothing was done. With --yes", ran.err)
         self.assertEqual(self.daemon.asked, [])
         for arguments, stdin in (((), "y\n"), (("--yes",), "")):
             ran = self.good("devices", "forget", SERIAL, *arguments, stdin=stdin)
@@ -113,6 +122,7 @@ class SetTests(CtlTestCase):
             (("away", "off"), "set_away", False),
             (("fan", "15m"), "set_fan", 900),
             (("fan", "90"), "set_fan", 90),
+            (("fan", "0.4"), "set_fan", 1),
             (("fan", "on"), "set_fan", "on"),
             (("fan", "auto"), "set_fan", "auto"),
             (("eco", "15", "28"), "set_eco_temperatures", {"low": 15.0, "high": 28.0}),
@@ -362,6 +372,9 @@ class KeyTests(CtlTestCase):
         self.assertEqual(self.good("keys", "revoke", "7f3a").out, "Key 7f3a is revoked.\n")
 
     def test_ids_are_quoted(self):
+        ran = self.run_ctl("keys", "revoke", "")
+        self.assertEqual((ran.status, self.daemon.asked), (1, []))
+        self.assertIn("at least one letter", ran.err)
         self.run_ctl("keys", "revoke", "../people/a b?")
         self.assertEqual(self.asked().path, "/api/keys/..%2Fpeople%2Fa%20b%3F")
 
@@ -417,6 +430,9 @@ class PeopleTests(CtlTestCase):
         )
         self.good("people", "accept", "--as", "bob", "--token-file", "-", stdin="nli_secret\n")
         self.assertEqual(self.asked().body, {"token": "nli_secret", "userId": "bob"})
+        ran = self.run_ctl("people", "accept", "--as", "bob")
+        self.assertEqual((ran.status, len(self.daemon.asked)), (1, 2))
+        self.assertIn("give it with --token-file", ran.err)
 
     def test_revoke(self):
         self.daemon.answers["DELETE", f"/api/shares/{SERIAL}/bob"] = {"success": True}
