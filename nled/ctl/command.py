@@ -188,6 +188,8 @@ def confirm(question: str) -> None:
     except click.Abort:
         if sys.stdin.isatty():
             raise
+        # Behind the question, as a line typed there would end.
+        click.echo(err=True)
         agreed = False
     if not agreed:
         raise Declined("Nothing was done. With --yes there is no question.")
