@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nled.domain.device import Bucket, Device
+from nled.domain.device import Bucket, Delivery, Device
 from nled.domain.values import whole
 
 EcoMode = Literal["schedule", "manual-eco", "auto-eco"]
@@ -34,13 +34,12 @@ def away_of(device: Device, now: int) -> tuple[bool, EcoMode]:
     """
     home, own = device.home, device.device.values
     mode, changed = _reported(own)
-    said = home.values.get("manual_eco_all")
-    if _missed(home):
-        said = None
+    delivery = _delivery(home)
+    said = None if delivery == "expired" else home.values.get("manual_eco_all")
     waiting = False
     if said is True or said is False:
         said_at = whole(home.values.get("manual_eco_timestamp"))
-        waiting = _waits(home)
+        waiting = delivery is not None
         if waiting or said_at >= changed:
             mode = "manual-eco" if said else "schedule"
         waiting = waiting or now - said_at * 1000 < _OBEYED
@@ -51,12 +50,9 @@ def away_of(device: Device, now: int) -> tuple[bool, EcoMode]:
     return away, mode
 
 
-def _waits(home: Bucket) -> bool:
-    return any("manual_eco_all" in each.fields and each.delivery != "expired" for each in home.pending)
-
-
-def _missed(home: Bucket) -> bool:
-    return any("manual_eco_all" in each.fields and each.delivery == "expired" for each in home.pending)
+def _delivery(home: Bucket) -> Delivery | None:
+    """Say how far our word on eco has come; None once the device has it, or where there is none."""
+    return next((each.delivery for each in home.pending if "manual_eco_all" in each.fields), None)
 
 
 def _reported(own: Mapping[str, Any]) -> tuple[EcoMode, int]:

@@ -37,8 +37,8 @@ local function leave_keys(gone, user)
 end
 
 local function forget_shares()
-  for _, user in ipairs(redis.call('HKEYS', device_key(serial, 'shares'))) do drop_share(user) end
   drop_invites()
+  for _, user in ipairs(redis.call('HKEYS', device_key(serial, 'shares'))) do drop_share(user) end
   tell_access()
 end
 

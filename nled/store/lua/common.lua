@@ -54,7 +54,7 @@ end
 local function missed(text) return text and cjson.decode(text) or {} end
 
 local function miss(view, name, stamp)
-  local writes = missed(redis.call('HGET', view, 'x') or nil)
+  local writes = missed(redis.call('HGET', view, 'x'))
   if writes[name] == stamp.revision then return end
   writes[name] = stamp.revision
   redis.call('HSET', view, 'x', cjson.encode(writes))

@@ -58,8 +58,8 @@ end
 
 -- The keys of the device's buckets of a kind; the id of a `where` is its own (PROTOCOL.md h.1).
 local function keys_of(kind)
-  if kind == 'user' then return { owner and 'user.' .. owner or DEFAULT_USER } end
-  if kind == 'structure' then return { structure and 'structure.' .. structure or DEFAULT_HOME } end
+  if kind == 'user' then return { (home_keys()) } end
+  if kind == 'structure' then return { select(2, home_keys()) } end
   if kind ~= 'where' then return { kind .. '.' .. serial } end
   local found = {}
   for _, key in ipairs(redis.call('SMEMBERS', index)) do

@@ -203,13 +203,12 @@ local function device_write(w)
   if outdated then w.values, w.replace = {}, false end
 
   local set, drop, grown = {}, {}, 0
-  local never = missed(redis.call('HGET', view, 'x') or nil)
   for _, v in ipairs(w.values) do
     local name, text, stamp = v[1], v[2], stamps[v[1]]
     if not stale(stamp) and not equal(values[name], text) then
       grown = grown + plan(set, values, name, text)
       drop[#drop + 1] = 's:' .. name
-    elseif stamp and never[name] == stamp.revision then
+    elseif stamp and missed(redis.call('HGET', view, 'x'))[name] == stamp.revision then
       -- What it missed it has come to by itself.
       redis.call('HDEL', content, 's:' .. name)
     end
@@ -243,8 +242,7 @@ local function prepare(w)
     local name, text, kind = unpack(v)
     local stamp = stamps[name]
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
-    local forgotten = stamp
-      and (never[name] == stamp.revision or expired(stamp) and stamp.timestamp > acked)
+    local forgotten = stamp and progress(name, stamp, acked, acked, never) == 'expired'
     changed = changed or kind ~= 'c' and (forgotten or not equal(values[name], text))
     grown = grown + plan(set, values, name, text)
   end
