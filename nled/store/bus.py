@@ -4,37 +4,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import hiredis
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from txredisapi import InvalidData, ResponseError, SubscriberProtocol
+from txredisapi import SubscriberProtocol
 
 from nled.store.address import Address
 from nled.store.link import Link
+from nled.store.replies import Replies
 
 _DEADLINE: Final = 5.0
 
 
-class _Listener(SubscriberProtocol):
+class _Listener(Replies, SubscriberProtocol):
     """A connection that is subscribed, where only PING can be asked besides."""
+
+    # Kept, so that it can be told what was not UTF-8.
+    undecodable = "surrogateescape"
 
     def __init__(self, clock: IReactorTime, heard: Callable[[Any], None], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
         self._heard = heard
-        self._parser = hiredis.Reader(
-            encoding="utf-8",
-            errors="surrogateescape",
-            protocolError=InvalidData,
-            replyError=ResponseError,
-        )
-
-    def dataReceived(self, data: bytes) -> None:
-        # The library's own way converts and looks for transactions, which takes longer than all the rest.
-        self._parser.feed(data)
-        while (reply := self._parser.gets()) is not False:
-            self.replyReceived(reply)
 
     def ask(self, *args: str | bytes | int) -> Deferred[Any]:
         return self.execute_command(*args).addTimeout(_DEADLINE, self._clock)

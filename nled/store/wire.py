@@ -11,12 +11,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, IWriteDescri
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from nled.store.replies import Replies
+
 # A transport sends what was written at the reactor's next turn. Until then the store would rest while this
 # process works, and then this process while the store does: so many commands at most wait for that.
 _MOST_UNSENT = 8
 
 
-class Wire(txredisapi.RedisProtocol):
+class Wire(Replies):
     """Sends commands and gives each its reply or, when its time is over, a TimeoutError.
 
     The library makes two Deferreds and five callbacks of a command, and a deadline by addTimeout would
@@ -28,14 +30,6 @@ class Wire(txredisapi.RedisProtocol):
         super().__init__(*args, **kwargs)
         self._clock = clock
         self._deadline = deadline
-        self._parser = hiredis.Reader(
-            # The library decodes element by element in Python, five times as slow for a hash.
-            encoding="utf-8",
-            # nled stores text only; a foreign value must not end the connection.
-            errors="replace",
-            protocolError=txredisapi.InvalidData,
-            replyError=txredisapi.ResponseError,
-        )
         self._calls: deque[tuple[float, Deferred[Any]]] = deque()
         # One timer for the oldest call does for all: replies come in the order of the calls.
         self._timer: IDelayedCall | None = None
@@ -64,12 +58,6 @@ class Wire(txredisapi.RedisProtocol):
         if self._timer is None:
             self._watch(expires)
         return reply
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes from the server."""
-        self._parser.feed(data)
-        while (reply := self._parser.gets()) is not False:
-            self.replyReceived(reply)
 
     def replyReceived(self, reply: Any) -> None:
         """Take one reply from the parser."""
