@@ -25,7 +25,7 @@ from nled.actions.uploads import Uploads
 from nled.actions.watch import Watches
 from nled.availability import Sweep
 from nled.config import Config
-from nled.domain.archive import MOST_BODY
+from nled.domain.archive.records import MOST_BODY
 from nled.domain.availability import window
 from nled.domain.entry import Origin
 from nled.hub import Hub

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 from twisted.logger import Logger
 
-from nled.domain.archive import Record, check
+from nled.domain.archive.checks import check
+from nled.domain.archive.records import Record
 from nled.domain.errors import Conflict
 from nled.store.archive import Archive
 

@@ -30,7 +30,7 @@ def export(session: Session, file: str) -> None:
     FILE holds secrets: the thermostats' passwords, and the hashes of API keys and locks. Only you can
     read it (mode 0600); keep it so.
     """
-    from nled.domain.archive import VERSION, Header, Seal  # noqa: PLC0415 - few commands need the records
+    from nled.domain.archive.file import VERSION, Header, Seal  # noqa: PLC0415 - few commands need the records
 
     seal = Seal()
     # Before anything is written: it may be refused.
@@ -105,7 +105,7 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 def _records(path: str) -> Iterator[bytes]:
     """Give the lines of the records of a file, checked; raises Failure, at its end if it is not whole."""
     # As in export.
-    from nled.domain.archive import Seal, read_header, read_trailer  # noqa: PLC0415
+    from nled.domain.archive.file import Seal, read_header, read_trailer  # noqa: PLC0415
     from nled.domain.errors import BadRequest, TooLarge  # noqa: PLC0415
 
     seal, end, now = Seal(), None, int(time.time() * 1000)
@@ -131,7 +131,9 @@ def _records(path: str) -> Iterator[bytes]:
 
 def _check(line: bytes, now: int) -> None:
     """See that a line is that of a record; raises BadRequest."""
-    from nled.domain.archive import MOST_LINE, check, read_record  # noqa: PLC0415 - as in export
+    from nled.domain.archive.checks import check  # noqa: PLC0415 - as in export
+    from nled.domain.archive.file import read_record  # noqa: PLC0415 - as in export
+    from nled.domain.archive.records import MOST_LINE  # noqa: PLC0415 - as in export
     from nled.domain.errors import TooLarge  # noqa: PLC0415
 
     if len(line) > MOST_LINE:

@@ -104,7 +104,7 @@ def _rows(database: "sqlite3.Connection", table: str, columns: Sequence[str]) ->
 
 
 def _counts(done: "Conversion") -> dict[str, int]:
-    from nled.domain.archive import DeviceRecord, PersonRecord  # noqa: PLC0415 - as above
+    from nled.domain.archive.records import DeviceRecord, PersonRecord  # noqa: PLC0415 - as above
 
     kinds = Counter(type(record) for record in done.records)
     devices = [record for record in done.records if isinstance(record, DeviceRecord)]

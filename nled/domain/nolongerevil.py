@@ -13,7 +13,15 @@ import msgspec
 from attrs import define, field
 
 from nled.domain.archive.checks import check, check_bucket
-from nled.domain.archive.records import MOST_LINE, BucketRecord, DeviceRecord, OwnerRecord, PersonRecord, Record, name_of
+from nled.domain.archive.records import (
+    MOST_LINE,
+    BucketRecord,
+    DeviceRecord,
+    OwnerRecord,
+    PersonRecord,
+    Record,
+    name_of,
+)
 from nled.domain.buckets import TEN_YEARS, ObjectKey, encode, is_foreign, kind_of, parse_key
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from nled.domain.archive import (
+from nled.domain.archive.records import (
     BucketRecord,
     DeviceRecord,
     HistoryRecord,

@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from nled.actions.archive import Archives
 from nled.domain.access import Need
-from nled.domain.archive import MOST_BODY, Record
+from nled.domain.archive.records import MOST_BODY, Record
 from nled.domain.shapes import PageMark
 from nled.web.endpoint import Api, Call, Endpoint
 

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.actions.archive import Archives, Imported
-from nled.domain.archive import (
+from nled.domain.archive.records import (
     BucketRecord,
     DeviceRecord,
     HistoryRecord,

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.ctl import nledctl
 from nled.ctl.command import Session
 from nled.ctl.errors import Refused
-from nled.domain.archive import MOST_BODY, BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
+from nled.domain.archive.records import MOST_BODY, BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
 from nled.web.archive import Import
 from nled.web.decoding import Body
 

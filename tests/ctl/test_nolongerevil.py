@@ -6,7 +6,7 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
-from nled.domain.archive import DeviceRecord, PersonRecord
+from nled.domain.archive.records import DeviceRecord, PersonRecord
 from tests.ctl.test_archive import SERIAL, ArchiveTestCase, Daemon
 
 # PROTOCOL.md i.

@@ -5,7 +5,8 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.config.schema import Limits
-from nled.domain.archive import DeviceRecord, PersonRecord, check
+from nled.domain.archive.checks import check
+from nled.domain.archive.records import DeviceRecord, PersonRecord
 from nled.domain.nolongerevil import COLUMNS, MOST_BYTES, convert
 
 NOW = 1_760_000_000_000

@@ -5,14 +5,14 @@ import json
 import msgspec
 from attrs import evolve
 
-from nled.domain.archive import (
+from nled.domain.archive.checks import check
+from nled.domain.archive.records import (
     BucketRecord,
     DeviceRecord,
     HistoryRecord,
     OwnerRecord,
     PersonRecord,
     UnitRecord,
-    check,
 )
 from nled.domain.buckets import ObjectKey, encode
 from nled.domain.errors import BadRequest, Full

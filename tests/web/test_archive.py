@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.actions.archive import Imported
-from nled.domain.archive import DeviceRecord
+from nled.domain.archive.records import DeviceRecord
 from nled.web.archive import ArchiveRoutes
 from tests.web.edge import SOCKET, Edge
 
