@@ -184,7 +184,7 @@ def _curl(path: str, query: str, body: Any, *, key: bool) -> str:
 def document() -> Schema:
     """Describe the API of a daemon with default settings."""
     absent: Any = None
-    sites = wire(Clock(), Config(), absent, absent, absent)
+    sites = wire(Clock(), Config(), absent, absent, absent, troubles=absent)
     # As JSON has it, to which a tuple is a list.
     described: Schema = json.loads(json.dumps(describe(sites.api.endpoints)))
     return described

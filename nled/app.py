@@ -33,6 +33,7 @@ from nled.store.bus import Bus
 from nled.store.child import PrivateServer
 from nled.store.client import Client
 from nled.store.errors import StartError, StoreUnavailable
+from nled.troubles import Troubles
 from nled.wiring import wire
 
 # A storm of thermostats after a power cut must not find the queue of the port full.
@@ -64,6 +65,7 @@ class Daemon(Service):
     def __init__(self, reactor: Any, config: Config) -> None:
         self._reactor = reactor
         self._config = config
+        self._troubles = Troubles(lambda: int(reactor.seconds() * 1000))
         self._started: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._starting: Deferred[None] | None = None
 
@@ -96,7 +98,7 @@ class Daemon(Service):
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         feed = Feed(self._reactor)
-        sites = wire(self._reactor, config, client, hub, feed)
+        sites = wire(self._reactor, config, client, hub, feed, troubles=self._troubles)
         silence = window(config.transport.hold)
 
         def heard(line: str) -> None:

@@ -42,6 +42,7 @@ from nled.store.lan import Neighbours
 from nled.store.pairing import Pairing
 from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
+from nled.troubles import Troubles
 from nled.web.about import AboutRoutes
 from nled.web.api_keys import KeyRoutes
 from nled.web.archive import ArchiveRoutes
@@ -89,7 +90,7 @@ class Sites:
     stop: Callable[[], Awaitable[None]]
 
 
-def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> Sites:
+def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed, *, troubles: Troubles) -> Sites:
     """Make the sites on one store, one hub and one feed."""
 
     def now() -> int:
@@ -161,7 +162,13 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed) -> 
     lan = Lan(settings_api, scanner, Neighbours(scripts), attached, own, origin, config.device.port)
     watches = Watches(feed, events, authority.still_visible, _MOST_WATCHES)
     for routes in (
-        AboutRoutes(thermostats, lan.advertised, config.pairing.required, config.pairing.entry_key_ttl),
+        AboutRoutes(
+            thermostats,
+            troubles,
+            lan.advertised,
+            config.pairing.required,
+            config.pairing.entry_key_ttl,
+        ),
         ControlRoutes(control, thermostats),
         RegistrationRoutes(desk, thermostats),
         HostedRoutes(control, thermostats),

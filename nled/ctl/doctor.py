@@ -74,6 +74,7 @@ def _all(session: Session, file: str | None, hold: float | None) -> Iterator[Fin
         unknown = socket is not None and exists(str(socket)) and not os.access(socket, os.W_OK)
         yield from _machine(config, file, running=running or unknown)
     if client is not None and running:
+        yield from reach.troubles(client)
         yield from _network(client, config, hold)
         if client.url is not None:
             yield from reach.clock_of(client, time.time())

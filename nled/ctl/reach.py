@@ -62,6 +62,16 @@ def daemon(client: Client, config: Config | None) -> Iterator[Finding]:
     )
 
 
+def troubles(client: Client) -> Iterator[Finding]:
+    """What the daemon itself finds wrong; nothing where only an administrator may see that."""
+    try:
+        found = client.get("/api/troubles", patience=_PATIENCE)["troubles"]
+    except (Refused, Unreachable):
+        return
+    for each in found:
+        yield bad(each["what"], each["seen"], each["fix"])
+
+
 def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
     """Whether a thermostat that is given `origin` gets here; without `config` nled is on another machine."""
     parts = urlsplit(origin)

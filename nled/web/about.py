@@ -1,6 +1,6 @@
 """What the daemon says of itself on the control port (PROTOCOL.md c.4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
 from nled.domain.entry import Origin
+from nled.troubles import Trouble
 from nled.web.endpoint import Api, Call, Endpoint
 from nled.web.router import Answer
 
@@ -59,6 +60,21 @@ class Settings(Struct):
     entry_key_ttl_seconds: int
 
 
+class TroubleInfo(Struct):
+    """One thing that is wrong: the part concerned, since when, what was seen, and what to do about it."""
+
+    what: str
+    since: int
+    seen: str
+    fix: str
+
+
+class TroubleList(Struct):
+    """What is wrong now and needs a person, the oldest first."""
+
+    troubles: list[TroubleInfo]
+
+
 class Description:
     """The description of an API, made when it is first asked for."""
 
@@ -86,11 +102,13 @@ class AboutRoutes:
     """Health, counters, settings, and the description of all that there is.
 
     Attributes:
+        troubles: what is wrong just now.
         origin: what thermostats are told; looked up anew, since a machine's address may change.
         entry_key_ttl: seconds.
     """
 
     thermostats: Thermostats
+    troubles: Iterable[Trouble]
     origin: Callable[[], Origin]
     pairing_required: bool
     entry_key_ttl: int
@@ -106,11 +124,25 @@ class AboutRoutes:
             Endpoint(
                 "GET", "/api/config", self.config, Need.READ, "See how thermostats come here", answer=Settings
             ),
+            Endpoint(
+                "GET",
+                "/api/troubles",
+                self.list_troubles,
+                Need.ADMIN,
+                "List what is wrong now and needs a person",
+                answer=TroubleList,
+            ),
         )
 
     def health(self, _call: Call) -> Health:
         """Say that the process answers; nothing else is looked at."""
         return Health()
+
+    def list_troubles(self, _call: Call) -> TroubleList:
+        """List what is wrong; this works while the store is away."""
+        return TroubleList(
+            [TroubleInfo(each.what, each.since, each.seen, each.fix) for each in self.troubles]
+        )
 
     async def stats(self, call: Call) -> Stats:
         """Count what the caller may see."""

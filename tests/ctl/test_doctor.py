@@ -7,7 +7,7 @@ from unittest.mock import patch
 from nled.config import Config, Device
 from nled.ctl import machine, reach
 from nled.ctl.client import Client
-from nled.web.about import Health, Settings, Stats
+from nled.web.about import Health, Settings, Stats, TroubleList
 from tests.ctl.support import CtlTestCase, Handler, Said, TcpServer, wire
 
 
@@ -59,6 +59,7 @@ class DoctorTestCase(CtlTestCase):
             ("GET", "/health"): wire(Health, status="ok"),
             ("GET", "/api/stats"): stats,
             ("GET", "/api/config"): about,
+            ("GET", "/api/troubles"): wire(TroubleList, troubles=[]),
             ("GET", "/info"): {"server": "nolongerevil"},
             ("DELETE", "/api/device"): {"success": True},
         }
@@ -111,6 +112,13 @@ class DoctorTests(DoctorTestCase):
         self.assertEqual((status, found["daemon"][0][0]), (1, "bad"))
         self.assertNotIn("ports", found)
         self.assertEqual(found["disk"][0][0], "ok")
+
+    def test_what_the_daemon_finds_wrong(self):
+        trouble = {"what": "store", "since": 0, "seen": "The disk is full.", "fix": "Free some space."}
+        self.daemon.answers["GET", "/api/troubles"] = wire(TroubleList, troubles=[trouble])
+        found, status = self.doctor()
+        self.assertEqual(status, 1)
+        self.assertIn(("bad", "The disk is full.", "Free some space."), found["store"])
 
     def test_store_away(self):
         sentence = "The store does not answer."

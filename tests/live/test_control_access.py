@@ -80,6 +80,7 @@ TRIES: dict[str, Try] = {
     "GET /api/keys": Try("admin"),
     "POST /api/keys": Try("admin", body={"name": "mine", "scopes": ["admin"]}),
     "DELETE /api/keys/{identifier}": Try("admin"),
+    "GET /api/troubles": Try("admin"),
     "GET /api/people": Try("admin"),
     "DELETE /api/people/{user}": Try("admin"),
     "GET /api/export": Try("admin"),
