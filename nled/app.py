@@ -27,7 +27,7 @@ from nled.config import Config
 from nled.domain.availability import window
 from nled.domain.notice import parse as parse_notice
 from nled.hub import Hub
-from nled.store import keys
+from nled.store import keys, schema
 from nled.store.address import Address, parse
 from nled.store.bus import Bus
 from nled.store.child import PrivateServer
@@ -94,6 +94,7 @@ class Daemon(Service):
         client = Client(self._reactor, address, deadline=config.redis.deadline)
         self._started.append(("store connection", client.stop))
         await client.start()
+        await schema.check(client)
 
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 

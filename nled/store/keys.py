@@ -6,6 +6,7 @@ from `LUA`, so that no name is spelled twice.
 =========================== ====== ================================= ================================
 key                         type   holds                             lives
 =========================== ====== ================================= ================================
+nled:schema                 string version of all this (schema.py)   for ever
 nled:devices                zset   serial by last contact (ms)       trimmed to object_ttl
 nled:{SERIAL}:facts         hash   first, entry, bytes, model, ...   object_ttl after last contact
 nled:{SERIAL}:buckets       set    the device's bucket keys          object_ttl after last contact
@@ -50,6 +51,7 @@ same thing was pushed in answer to a new subscribe, `x` what went stale before i
 
 from ipaddress import IPv6Network
 
+SCHEMA = "nled:schema"
 DEVICES = "nled:devices"
 CHANGES = "nled:changes"
 OWNED = "nled:owned"

@@ -173,7 +173,8 @@ class ImportTests(ArchiveTestCase):
         self.refused([*lines[:-1], lines[-1][:40]], "line 5")
         self.refused([], "line 1")
         self.refused(lines[1:], "line 1")
-        self.refused([b'{"nled":"export","version":2,"made":1}', *lines[1:]], "version 2")
+        newer = b'{"nled":"export","version":2,"made":1,"more":"of it"}'
+        self.refused([newer, *lines[1:]], "version 2, and this nled reads 1")
 
     def test_what_is_no_record(self) -> None:
         for line in (

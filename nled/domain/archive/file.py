@@ -13,11 +13,16 @@ from msgspec import Struct
 from nled.domain.archive.records import Record
 from nled.domain.errors import BadRequest
 
+# Goes up when an older nled could not read the file: with each new kind of record, and each new field of one.
+# Files of all earlier versions can be read.
 VERSION = 1
 
 
-class Header(Struct, forbid_unknown_fields=True):
-    """The first line of a file; `made` in ms."""
+class Header(Struct):
+    """The first line of a file; `made` in ms.
+
+    Fields that it does not know are passed over, so that the version of a newer file is seen.
+    """
 
     nled: Literal["export"]
     version: int
@@ -59,8 +64,11 @@ def read_header(line: bytes) -> Header:
         header = msgspec.json.decode(line, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("This is no file of `nledctl export`: its first line is another.") from None
-    if header.version != VERSION:
-        raise BadRequest(f"This file has version {header.version}; this nled reads {VERSION}.")
+    if not 1 <= header.version <= VERSION:
+        raise BadRequest(
+            f"This file has version {header.version}, and this nled reads {VERSION}: import it with the nled "
+            "that wrote it, or a newer one."
+        )
     return header
 
 

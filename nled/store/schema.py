@@ -1,0 +1,38 @@
+"""The version of the data in the store: noted at the first start, and looked at before anything else is read.
+
+`VERSION` goes up when an older nled would misread what this one writes. Data of an older version is then brought
+up to date in `check`, in steps that can be done again after an interruption. `tests/data` has data of each release,
+and every later one has to start on it.
+"""
+
+from contextlib import suppress
+
+from nled.store import keys
+from nled.store.errors import StartError, StoreUnavailable
+from nled.store.scripts import Runner
+
+VERSION = 1
+
+
+async def check(client: Runner) -> None:
+    """See that this nled understands the data, and note its version where there is none yet.
+
+    Raises:
+        StartError: a newer nled wrote it. Nothing was changed.
+        StoreUnavailable: the store cannot be had now.
+    """
+    found = await client.command("GET", keys.SCHEMA)
+    if found is None:
+        # Nothing at all, or data of 26.11.0, which did not note version 1 yet. A store whose memory or disk
+        # is full takes no note; with what it has, people can be served all the same.
+        with suppress(StoreUnavailable):
+            await client.command("SET", keys.SCHEMA, VERSION, "NX")
+    elif found not in _READABLE:
+        raise StartError(
+            f"A newer nled wrote the data in the store (data version {found[:20]}; this nled reads {VERSION}). "
+            "Install that nled or a newer one, or give this one an empty store and import an export that its "
+            "own version made. Nothing was changed."
+        )
+
+
+_READABLE = frozenset(str(version) for version in range(1, VERSION + 1))
