@@ -1,8 +1,8 @@
 """The version of the data in the store: noted at the first start, and looked at before anything else is read.
 
-`VERSION` goes up when an older nled would misread what this one writes. Data of an older version is then brought
-up to date in `check`, in steps that can be done again after an interruption. `tests/data` has data of each release,
-and every later one has to start on it.
+`VERSION` goes up when an older nled would misread what this one writes. Data of an older version is then
+brought up to date in `check`, in steps that can be done again after an interruption. `tests/data` has data of
+each release, and every later one has to start on it.
 """
 
 from contextlib import suppress
@@ -29,9 +29,9 @@ async def check(client: Runner) -> None:
             await client.command("SET", keys.SCHEMA, VERSION, "NX")
     elif found not in _READABLE:
         raise StartError(
-            f"A newer nled wrote the data in the store (data version {found[:20]}; this nled reads {VERSION}). "
-            "Install that nled or a newer one, or give this one an empty store and import an export that its "
-            "own version made. Nothing was changed."
+            f"A newer nled wrote the data in the store (data version {found[:20]}; this nled reads "
+            f"{VERSION}). Install that nled or a newer one, or give this one an empty store and import an "
+            "export that its own version made. Nothing was changed."
         )
 
 

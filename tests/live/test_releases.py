@@ -74,6 +74,12 @@ class ReleaseTests(TestCase):
                 self.assertEqual(missing(seen["shown"], shown(daemon, seen["about"])), [])
                 self.assertEqual(daemon.faults, [])
 
+    def test_what_counts_as_shown_otherwise(self):
+        was = {"a": [{"b": 1, "c": None}]}
+        self.assertEqual(missing(was, {"a": [{"b": 1, "c": None, "more": 2}]}), [])
+        for now in ({}, {"a": []}, {"a": [{"b": 1}]}, {"a": [{"b": 1.0, "c": None}]}, {"a": {"b": 1}}):
+            self.assertEqual(len(missing(was, now)), 1, now)
+
     def test_imports_their_exports(self):
         for release in RELEASES:
             with self.subTest(release=release):
