@@ -24,6 +24,10 @@ ENTRY_KEYS = (
     *("czfe_url", "transport_url", "direct_transport_url", "passphrase_url", "ping_url", "pro_info_url"),
     *("weather_url", "upload_url", "software_update_url", "server_version", "tier_name"),
 )
+HOSTED_ENTRY_KEYS = (
+    *("transport_url", "weather_url", "czfe_url", "direct_transport_url", "passphrase_url", "upload_url"),
+    *("software_update_url", "server_version", "tier_name"),
+)
 RECEIPT = ("object_revision", "object_timestamp", "object_key")
 PUSH = (*RECEIPT, "value")
 HALF_AN_HOUR = 30 * 60 * 1000
@@ -150,12 +154,14 @@ def entry(raw: bytes, complain: Complain) -> dict[str, str]:
     if not all(isinstance(value, str) for value in urls.values()):
         complain("entry is no flat object of strings")
         return {}
-    if tuple(urls) != ENTRY_KEYS:
+    hosted = urls.get("tier_name") == "hosted"
+    if tuple(urls) != (HOSTED_ENTRY_KEYS if hosted else ENTRY_KEYS):
         complain(f"entry has the keys {', '.join(urls)}")
     for name, url in urls.items():
         if name.endswith("_url") and name != "software_update_url" and not _has_port(url):
             complain(f"{name} has no explicit port: {url!r}")
-    if not urls.get("weather_url", "?query=").endswith("?query="):
+    # The hosted tier's is the origin alone (spec/entry.txt).
+    if not hosted and not urls.get("weather_url", "?query=").endswith("?query="):
         complain(f"weather_url does not end in ?query=: {urls['weather_url']!r}")
     return urls
 

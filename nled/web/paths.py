@@ -13,6 +13,9 @@ from nled.domain.errors import BadRequest
 _BASE = "/nest/transport"
 # What old firmware and settings leave out (a.1.1); /czfe is the transport's first name.
 _LEGACY = re.compile(r"/(entry|ping|passphrase|weather|upload|pro_info|transport|czfe)(?=/|$)")
+# What a device appends to a transport URL without a path, as the hosted tier hands out; and no more, since other
+# paths of one or two parts are other services.
+_BARE = re.compile(r"(?!/(?:nest|info)/)(?:/[^/]+)?/(?:subscribe|put|device/[^/]+)")
 # What is remembered of paths must not grow with what strangers write into them.
 _LONGEST = 1024
 _ABSOLUTE = re.compile(rb"https?://[^/]*")
@@ -25,7 +28,8 @@ def device_path(raw: bytes) -> str:
     """Fold a request path as it stands on the request line.
 
     Doubled and trailing slashes go, legacy names get their `/nest`, and the transport's version
-    segment goes: `/czfe//v7/subscribe/` is `/nest/transport`.
+    segment goes: `/czfe//v7/subscribe/` is `/nest/transport`. A transport without a base gets it, but for the
+    empty path, which is a subscribe only when POSTed to.
 
     Raises:
         BadRequest: it is no path, see `control_path`.
@@ -34,6 +38,8 @@ def device_path(raw: bytes) -> str:
     if legacy := _LEGACY.match(path):
         name = "transport" if legacy[1] == "czfe" else legacy[1]
         path = f"/nest/{name}{path[legacy.end() :]}"
+    elif _BARE.fullmatch(path):
+        path = f"{_BASE}{path}"
     if versioned := _VERSIONED.fullmatch(path):
         path = _BASE if versioned[1] == "subscribe" else f"{_BASE}/put"
     return path

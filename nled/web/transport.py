@@ -53,6 +53,8 @@ class TransportRoutes:
     def register(self, router: Router) -> None:
         """Add the routes; the forms with a version are folded to these before (web.paths)."""
         router.add("/nest/transport", self.subscribe, "POST")
+        # The hosted tier's transport URL is the origin alone.
+        router.add("/", self.subscribe, "POST")
         router.add("/nest/transport/put", self.put, "POST")
         router.add("/nest/transport/<path:rest>", self.metadata, "GET")
         router.add("/nest/transport/<path:rest>", self.unknown, "POST")

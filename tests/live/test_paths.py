@@ -17,17 +17,24 @@ WEATHER = ("/nest/weather/v1?query=07719,US", "/weather/v1?query=ipv4", "/nest/w
 UPLOAD = ("/nest/upload", "/upload")
 _BASES = ("/nest/transport", "/transport", "/czfe")
 _VERSIONS = ("", "/v7", "/v5", "/X-9.z", "/%C3%A9", "/device", "/put", "/subscribe")
-SUBSCRIBE = (*_BASES, *(f"{base}{version}/subscribe" for base in _BASES for version in _VERSIONS))
-PUT = tuple(f"{base}{version}/put" for base in _BASES for version in _VERSIONS)
+# `spelt` escapes the first letter, which may not be an escape itself.
+_ROOTS = (
+    *(f"{base}{version}" for base in _BASES for version in _VERSIONS),
+    *(version for version in _VERSIONS if "%" not in version),
+)
+SUBSCRIBE = (*_BASES, *(f"{root}/subscribe" for root in _ROOTS))
+PUT = tuple(f"{root}/put" for root in _ROOTS)
 METADATA = tuple(
     f"{base}{version}/device/{prefix}{SERIAL}"
-    for base in _BASES
-    for version in ("", "/v7", "/any/thing")
+    for base, versions in (
+        *((base, ("", "/v7", "/any/thing")) for base in _BASES),
+        ("", ("", "/v7", "/X-9.z")),
+    )
+    for version in versions
     for prefix in ("", "device.")
 )
 NOWHERE = (
     *(
-        "/",
         "/nest",
         "/x",
         "/nest/x",
@@ -46,6 +53,10 @@ NOWHERE = (
         "/uploads",
         "/nest/info",
     ),
+    # What has a name is not the version of a transport without a base.
+    *("/nest/subscribe", "/nest/put", f"/nest/device/{SERIAL}", "/info/put", "/info/subscribe", "/entry/put"),
+    *("/ping/subscribe", "/upload/put", f"/passphrase/device/{SERIAL}", "/a/b/subscribe", "/a/b/put"),
+    *("/device", "/v7/device", f"/a/b/device/{SERIAL}", f"/device/{SERIAL}/x", "/putx", "/v7/x", "/07719,US"),
     *("/command", "/api/register", "/health", "/nest/nest/entry", "/nest/../info", "/%2e%2e/info", "/INFO"),
 )
 
@@ -134,6 +145,16 @@ class PathTests(TestCase):
         body = {"objects": [{"object_key": f"shared.{self.serial}", "object_timestamp": 0}]}
         for answer in self.same_everywhere(SUBSCRIBE, body, POST=200, PUT=405):
             self.assertEqual(answer, {"objects": []})
+
+    def test_the_origin_alone_takes_a_subscribe(self):
+        """`device.tier: hosted` hands out a transport URL without a path (spec/entry.txt)."""
+        body = {"objects": [{"object_key": f"shared.{self.serial}", "object_timestamp": 0}]}
+        for path in ("/", "//", "/?x=1"):
+            answer = self.ask("POST", path, body)
+            self.assertEqual((answer.status, answer.json), (200, {"objects": []}), path)
+            for method in ("GET", "PUT", "HEAD"):
+                answer = self.ask(method, path)
+                self.assertEqual((answer.status, answer.headers["Allow"]), (405, "POST"), (method, path))
 
     def test_put(self):
         body = {"objects": [{"object_key": f"shared.{self.serial}", "value": {"a": 1}}]}

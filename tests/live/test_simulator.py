@@ -80,6 +80,23 @@ class OneTests(SimulatorCase):
         self.no_complaints()
 
 
+class HostedTests(SimulatorCase):
+    async def test_the_tier_of_the_hosted_service(self):
+        """Its transport URL has no path, and it names fewer services (spec/entry.txt)."""
+        self.daemon = LiveDaemon({"device": {"tier": "hosted"}})
+        self.addCleanup(self.daemon.stop)
+        device = self.thermostat(serial_of(self), claim_polls=1)
+        await self.when(device, lambda it: it.state == "held")
+        self.daemon.pair(device.serial, "ann")
+        await self.when(device, lambda it: it.claimed and "structure.ann" in it.buckets)
+        await self.when(device, lambda it: it.state == "held")
+        self.assertEqual(self.daemon.command(22.5, device.serial).status, 200)
+        await self.when(device, lambda it: it.bucket("shared").value["target_temperature"] == 22.5)
+        await self.when(device, lambda it: it.bucket("shared").value["target_change_pending"] is False)
+        await self.when(device, lambda it: it.state == "held")
+        self.no_complaints()
+
+
 class ManyTests(SimulatorCase):
     async def test_hundred(self):
         """All are up at once, and each is woken by its own command and no other."""

@@ -6,6 +6,7 @@ import json
 from twisted.trial.unittest import TestCase
 
 from nled.simulator import Trouble
+from nled.simulator.rules import HOSTED_ENTRY_KEYS
 from tests.simulator.fake import (
     CLOSE,
     END,
@@ -44,6 +45,7 @@ def transport(**changes):
 
 
 PORTLESS = entry_urls() | {"upload_url": "http://nled.test/nest/upload"}
+HOSTED = dict.fromkeys(HOSTED_ENTRY_KEYS, "http://nled.test:8000") | {"tier_name": "hosted"}
 KEY = {"value": "A3XR7M2", "expires": SOON}
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -53,6 +55,9 @@ ANSWERS = [
     ("entry", http(entry_urls("https://[fd00::1]:443")), None),
     ("entry", http(reordered(entry_urls(), "transport_url")), "entry has the keys transport_url, czfe_url"),
     ("entry", http(entry_urls() | {"extra": "x"}), "tier_name, extra"),
+    ("entry", http(HOSTED), None),
+    ("entry", http(HOSTED | {"ping_url": "http://x:1/"}), "tier_name, ping_url"),
+    ("entry", http(HOSTED | {"czfe_url": "http://x"}), "czfe_url has no explicit port"),
     ("entry", http(PORTLESS), "upload_url has no explicit port"),
     ("entry", http(entry_urls() | {"ping_url": "http://x:99999/"}), "ping_url has no explicit port"),
     ("entry", http(entry_urls() | {"weather_url": "http://x:1/w"}), "weather_url does not end"),
