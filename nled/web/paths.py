@@ -13,8 +13,8 @@ from nled.domain.errors import BadRequest
 _BASE = "/nest/transport"
 # What old firmware and settings leave out (a.1.1); /czfe is the transport's first name.
 _LEGACY = re.compile(r"/(entry|ping|passphrase|weather|upload|pro_info|transport|czfe)(?=/|$)")
-# What a device appends to a transport URL without a path, as the hosted tier hands out; and no more, since other
-# paths of one or two parts are other services.
+# What a device appends to a transport URL without a path, as the hosted tier hands out; and no more, since
+# other paths of one or two parts are other services.
 _BARE = re.compile(r"(?!/(?:nest|info)/)(?:/[^/]+)?/(?:subscribe|put|device/[^/]+)")
 # What is remembered of paths must not grow with what strangers write into them.
 _LONGEST = 1024

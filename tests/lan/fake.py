@@ -12,7 +12,7 @@ HOSTED = "http://192.168.1.9:80/entry"
 
 
 class FakeSettings(Resource):
-    """`answers` are (status, body) to give instead of its own, one for each request."""
+    """`answers` are (status, body) to give instead of its own, `packed` how they say to be packed, one for each request."""
 
     isLeaf = True
 
@@ -22,14 +22,19 @@ class FakeSettings(Resource):
         self.url = url
         self.asked: list[bytes] = []
         self.answers: list[tuple[int, bytes]] = []
+        self.packed: list[bytes] = []
+        self.accepted: list[bytes | None] = []
 
     def render(self, request):
         body = request.content.read()
         self.asked.append(body)
+        self.accepted.append(request.getHeader(b"Accept-Encoding"))
         status, answer = (
             self.answers.pop(0) if self.answers else self.answer(request, body.replace(b" ", b""))
         )
         request.setResponseCode(status)
+        if self.packed:
+            request.setHeader(b"Content-Encoding", self.packed.pop(0))
         if status == 302:
             request.setHeader(b"Location", b"/cgi-bin/update")
         return answer

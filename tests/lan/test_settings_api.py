@@ -1,5 +1,6 @@
 """The client of a thermostat's settings page, against one that is good and some that are not."""
 
+import gzip
 from ipaddress import IPv4Address
 
 from twisted.internet import reactor
@@ -64,6 +65,16 @@ class SettingsApiTests(TestCase):
             await self.api.register_url(HERE)
         with self.assertRaises(Unreachable):
             await SettingsApi(reactor, fake.babble(self)).register_url(HERE)
+
+    async def test_what_is_packed_is_not_unpacked(self) -> None:
+        # Twice, and each time some thousandfold.
+        bomb = gzip.compress(gzip.compress(bytes(2**24)))
+        self.assertLess(len(bomb), 3000)
+        self.unit.answers = [(200, bomb), (200, gzip.compress(b'{"cloudregisterurl":"x"}'))]
+        self.unit.packed = [b"gzip, gzip", b"gzip"]
+        for _ in range(2):
+            self.assertIsNone(await self.api.register_url(HERE))
+        self.assertEqual(self.unit.accepted, [None, None])
 
     async def test_nobody(self) -> None:
         with self.assertRaisesRegex(Unreachable, "see that it is there") as caught:
