@@ -60,6 +60,22 @@ class Channel(HTTPChannel):
             # A Content-Length of more digits than int() takes.
             self._respondToBadRequestAndDisconnect()
 
+    def lineReceived(self, line: bytes) -> None:
+        """Refuse a folded header line, which RFC 9112 5.2 allows: servers disagree on where it belongs."""
+        if line.startswith((b" ", b"\t")):
+            self._respondToBadRequestAndDisconnect()
+        else:
+            super().lineReceived(line)
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Refuse a coding of the body that is not `chunked`: Twisted overlooks `identity`, others do not."""
+        name, _, value = line.partition(b":")
+        if name.lower() == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
+            self._respondToBadRequestAndDisconnect()
+            return False
+        received: bool = super().headerReceived(line)
+        return received
+
     def requestDone(self, request: Request) -> None:
         """Wait for the next request of this connection.
 

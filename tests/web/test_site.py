@@ -135,6 +135,69 @@ class Answers(SiteTestCase):
             self.channel.connectionLost()
 
 
+class Framing(SiteTestCase):
+    """Where a request ends is never in doubt: a proxy in front that reads it otherwise would be led astray."""
+
+    def refused(self, head: bytes) -> None:
+        self.channel, self.transport = self.connect()
+        answer = self.ask(head + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /of/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), (head, answer))
+        self.assertEqual(answer.count(b"HTTP/1.1 "), 1, (head, answer))
+        self.assertTrue(self.transport.disconnecting, head)
+        self.transport.producer = None
+        self.channel.connectionLost()
+
+    def test_what_leaves_it_in_doubt(self) -> None:
+        post = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
+        for lines in (
+            # Folded lines, which RFC 9112 5.2 lets a server refuse: not all read them alike.
+            b"Transfer-Encoding:\r\n chunked",
+            b"Transfer-Encoding:\r\n\tchunked",
+            b"Transfer-Encoding: chunked\r\n ",
+            b"X: y\r\n Transfer-Encoding: chunked",
+            b"X: y\r\n\tContent-Length: 5",
+            b"X: y\r\n z",
+            b"Content-Length:\r\n 5",
+            b"Content-Length: 5\r\n 5",
+            # Two lengths, or a length and chunks (RFC 9112 6.3).
+            b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+            b"Content-Length: 5\r\nContent-Length: 5",
+            b"Content-Length: 5\r\nContent-Length: 6",
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            # Lengths and codings that are none.
+            b"Content-Length: 5, 5",
+            b"Content-Length: +5",
+            b"Content-Length: 0x5",
+            b"Content-Length:",
+            b"Transfer-Encoding:",
+            b"Transfer-Encoding: gzip, chunked",
+            b"Transfer-Encoding: chunked, chunked",
+            b"Transfer-Encoding: xchunked",
+            b"Transfer-Encoding: identity",
+            b"Transfer-Encoding: identity\r\nContent-Length: 5",
+            # Names that another server might read.
+            b"Transfer-Encoding : chunked",
+            b"Content-Length : 5",
+            b"Content-Length\t: 5",
+            b"X: y\nTransfer-Encoding: chunked",
+            b"X: y\rTransfer-Encoding: chunked",
+            b"X: y\x00\r\nTransfer-Encoding: chunked",
+        ):
+            self.refused(post + lines)
+        self.refused(b"POST /echo HTTP/1.1\r\n Transfer-Encoding: chunked\r\nHost: x")
+
+    def test_what_does_not(self) -> None:
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
+        for lines in (
+            b"Transfer-Encoding:chunked",
+            b"transfer-encoding: \t Chunked \t ",
+            b"X:\r\nTransfer-Encoding: chunked",
+        ):
+            answer = self.ask(head + lines + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+            self.assertTrue(answer.endswith(b"\r\n\r\nhello"), (lines, answer))
+
+
 class Bounds(SiteTestCase):
     def test_a_declared_length(self) -> None:
         answer = self.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n")
