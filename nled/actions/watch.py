@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from attrs import define, field, frozen
+from twisted.logger import Logger
 
 from nled.actions.feed import Feed, Listener
 from nled.domain.access import Principal
@@ -28,10 +29,12 @@ BATCH = 200
 RECHECK = 60.0
 RETRY = 5.0
 
+_log = Logger()
+
 
 @frozen
 class Watches:
-    """Opens watches, a bounded number of them.
+    """Opens watches, a bounded number of them, shared fairly among those who watch.
 
     Attributes:
         most: how many may be open in this process.
@@ -41,20 +44,23 @@ class Watches:
     events: Events
     visible: Visible
     most: int
-    _open: "set[Watch]" = field(factory=set)
+    # By who watches, the oldest first.
+    _open: "dict[str, list[Watch]]" = field(factory=dict)
 
     async def open(self, principal: Principal, last: str | None) -> "Watch":
         """Watch from now on, or from behind the notice with the id `last`.
 
+        When there is no room, the oldest watch of whoever has most of them ends, unless that is the caller.
+
         Raises:
-            Full: as many watch as may.
+            Full: nobody has more of them than the caller would.
             Refused: the caller may not read any more.
             StoreUnavailable.
         """
-        if len(self._open) >= self.most:
-            raise Full(f"This server has as many event streams open as it may ({self.most}); try later.")
+        if sum(map(len, self._open.values())) >= self.most:
+            self._make_room(principal)
         watch = Watch(self, principal, self.feed.open())
-        self._open.add(watch)
+        self._open.setdefault(principal.client, []).append(watch)
         begun = False
         try:
             await watch.begin(last)
@@ -66,7 +72,27 @@ class Watches:
 
     def forget(self, watch: "Watch") -> None:
         """Make room for another."""
-        self._open.discard(watch)
+        client = watch.client
+        if watch in (theirs := self._open.get(client, [])):
+            theirs.remove(watch)
+            if not theirs:
+                del self._open[client]
+
+    def _make_room(self, principal: Principal) -> None:
+        theirs = len(self._open.get(principal.client, ()))
+        most = max(self._open.values(), key=len)
+        if len(most) <= theirs + 1:
+            raise Full(
+                f"This server has {self.most} event streams open, as many as it may, {theirs} of them yours; "
+                "close some, or let one stream serve all."
+            )
+        _log.info(
+            "{client} has {count} event streams: the oldest ends, to make room for {principal}.",
+            client=most[0].client,
+            count=len(most),
+            principal=principal.client,
+        )
+        most[0].end()
 
 
 @define(eq=False)
@@ -90,8 +116,13 @@ class Watch:
 
     @property
     def over(self) -> bool:
-        """Whether nothing will come any more, as the daemon stops."""
+        """Whether nothing will come any more: the daemon stops, or others need the room."""
         return self._listener.over
+
+    @property
+    def client(self) -> str:
+        """Who watches, as far as room is shared."""
+        return self._principal.client
 
     async def begin(self, last: str | None) -> None:
         """Find out what may be read and where to start; raises Refused, StoreUnavailable."""
@@ -128,6 +159,11 @@ class Watch:
             with suppress(StoreUnavailable):
                 await self._check()
         return None
+
+    def end(self) -> None:
+        """Let whoever waits know that nothing will come any more, and make room at once."""
+        self._listener.end()
+        self.close()
 
     def close(self) -> None:
         """Watch no more; a second time does nothing."""

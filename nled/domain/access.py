@@ -55,6 +55,11 @@ class Principal:
     devices: frozenset[str] | None = None
     key: str | None = None
 
+    @property
+    def client(self) -> str:
+        """Who counts as one where room is shared: a person with all of their keys, a key, or an address."""
+        return self.name if self.user is None else f"user {self.user}"
+
 
 @frozen
 class Rate:

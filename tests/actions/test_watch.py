@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from nled.actions.feed import ROOM, Feed
 from nled.actions.watch import BATCH, RECHECK, RETRY, Watch, Watches
-from nled.domain.access import Principal
+from nled.domain.access import Principal, local, of_key, trusted
 from nled.domain.errors import Full, Refused
 from nled.domain.notice import GAP, Notice, What
 from nled.store.client import StoreUnavailable
@@ -45,8 +45,7 @@ class WatchTestCase(SynchronousTestCase):
         self.rights_away = False
         self.watches = Watches(self.feed, self.memory, self.visible, 2)
 
-    async def visible(self, principal: Principal) -> frozenset[str] | None:
-        self.assertIs(principal, ANNA)
+    async def visible(self, _: Principal) -> frozenset[str] | None:
         self.checks += 1
         if self.rights_away:
             raise StoreUnavailable("away")
@@ -60,8 +59,8 @@ class WatchTestCase(SynchronousTestCase):
         if heard:
             self.feed.publish(notice)
 
-    def watch(self, last: str | None = None) -> Watch:
-        return self.successResultOf(self.watches.open(ANNA, last))
+    def watch(self, last: str | None = None, who: Principal = ANNA) -> Watch:
+        return self.successResultOf(self.watches.open(who, last))
 
     def told(self, watch: Watch) -> list[int | str]:
         """The revisions of all that can be told now; a gap shows as a word."""
@@ -236,6 +235,29 @@ class HowMany(WatchTestCase):
         self.failureResultOf(self.watches.open(ANNA, None), Full)
         first.close()
         self.watch()
+
+    def test_one_client_does_not_shut_out_others(self) -> None:
+        """The oldest of who has most ends, and whoever waits for it is told at once."""
+        mine = [self.watch(), self.watch()]
+        waiting = Deferred.fromCoroutine(mine[0].next(20))
+        theirs = self.watch(who=trusted("192.0.2.1"))
+        self.assertIsNone(self.successResultOf(waiting))
+        self.assertEqual([each.over for each in (*mine, theirs)], [True, False, False])
+        # Nobody has two now, so nobody has to go, neither for a third client nor for one of these.
+        for who in (ANNA, trusted("192.0.2.1"), local()):
+            self.failureResultOf(self.watches.open(who, None), Full)
+        # One that was ended gives no place back a second time.
+        mine[0].close()
+        self.failureResultOf(self.watches.open(local(), None), Full)
+        self.happen(1)
+        self.assertEqual((self.told(mine[1]), self.told(theirs)), ([1], [1]))
+
+    def test_who_counts_as_one(self) -> None:
+        """A person with several keys is one, and so is a key without a person wherever it comes from."""
+        keys = [of_key(f"k{number}", "app", ("read",), "anna", None) for number in range(2)]
+        whole = [of_key(f"k{number}", "app", ("read",), None, None) for number in range(2)]
+        self.assertEqual(len({each.client for each in (*keys, ANNA)}), 1)
+        self.assertEqual(len({each.client for each in (*whole, trusted("::1"), local(), ANNA)}), 5)
 
     def test_one_that_may_not_leaves_nothing(self) -> None:
         self.sees = frozenset({"nothing any more"})

@@ -127,6 +127,14 @@ class SlowTests(LoadCase):
         self.daemon.put("shared", {"number": 5}, self.serial)
         for wire in served[1:]:
             wire.until(b'"fields":["number"]')
+        # Other clients are not shut out: each gets the place of one of these.
+        while Answer(self.crowd(1, EVENTS)[0].head()).status == 200:
+            pass
+        key = {"Authorization": f"Bearer {self.daemon.make_key()}"}
+        for port, headers in (("socket", {}), ("control", key)):
+            with self.daemon.connect(port) as other:
+                other.send_request("GET", "/api/events", serial=None, headers=headers)
+                self.assertEqual(Answer(other.head()).status, 200)
 
     def test_many_who_wait(self) -> None:
         """Two hundred wait for one device: all are told at once when it has taken the last."""
