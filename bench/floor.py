@@ -41,7 +41,7 @@ def main() -> None:
     quiet: Any = Quiet
     site = quiet(Bare(int(size), held=bool(held)), parsePOSTFormSubmission=False)
     anything: Any = reactor
-    anything.listenTCP(int(port), site, backlog=1024, interface="127.0.0.1")
+    anything.listenTCP(int(port), site, backlog=4096, interface="127.0.0.1")
     anything.run()
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import stat
+import struct
 import tempfile
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from nled import app
 from nled.app import Daemon
 from nled.config import Config, Control, Device, Redis
 from nled.store.errors import StartError
@@ -70,6 +73,20 @@ class DaemonTests(TestCase):
         (self.folder / "fullchain.pem").write_bytes(b"a comment\n" + chain + authority)
         (self.folder / "privkey.pem").write_bytes(begin + key)
         return authority, Device(host="127.0.0.1", port=0, cert_dir=self.folder)
+
+    async def test_thousands_may_wait_at_a_port(self) -> None:
+        """As many as the kernel allows, which is told where it is less."""
+        allowed = app._longest_queue()
+        self.patch(app, "_longest_queue", lambda: 128)
+        daemon = self.daemon()
+        with capturedLogs() as logs:
+            await daemon.start()
+        [line] = [formatEvent(each) for each in logs if each["log_level"] == LogLevel.warn]
+        self.assertIn("sysctl -w net.core.somaxconn=4096", line)
+        for port in (daemon.device_port, daemon.control_port):
+            # The sixth number of a listening socket's TCP_INFO is the length of its queue.
+            told = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+            self.assertEqual(struct.unpack("=8x6I", told)[5], min(4096, allowed))
 
     async def test_tls(self) -> None:
         authority, device = self.with_certificate()
