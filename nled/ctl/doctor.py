@@ -41,7 +41,8 @@ _MARKS = {"ok": "ok", "warning": "look", "bad": "BAD"}
 def doctor(session: Session, file: str | None, hold: float | None) -> None:
     """Look for what keeps nled from working, and say how to mend it.
 
-    Run it on the machine of the daemon and as its user; with --url it sees only what the network shows.
+    Run it on the machine of the daemon and as its user; with --url it sees only what the network shows, and
+    says what it does not see.
     The exit status is 1 if something is bad.
     """
     found = []
@@ -78,6 +79,8 @@ def _all(session: Session, file: str | None, hold: float | None) -> Iterator[Fin
         yield from _network(client, config, hold)
         if client.url is not None:
             yield from reach.clock_of(client, time.time())
+    if session.url is not None:
+        yield reach.unseen()
 
 
 def _settings(file: str | None) -> tuple[Config | None, list[Finding]]:

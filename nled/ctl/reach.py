@@ -72,6 +72,16 @@ def troubles(client: Client) -> Iterator[Finding]:
         yield bad(each["what"], each["seen"], each["fix"])
 
 
+def unseen() -> Finding:
+    """Say what cannot be seen over the network: a row of good findings would pass for all there is."""
+    return doubtful(
+        "not looked at",
+        "The settings, the permissions of files, the room on the disk, what sets the clock, the store's "
+        "program and files, and the log cannot be seen from here.",
+        "Run nledctl doctor on the machine of the daemon, as its user, without --url.",
+    )
+
+
 def advertised(origin: str, config: Config | None) -> Iterator[Finding]:
     """Whether a thermostat that is given `origin` gets here; without `config` nled is on another machine."""
     parts = urlsplit(origin)

@@ -170,8 +170,18 @@ class DoctorTests(DoctorTestCase):
         server = TcpServer(("127.0.0.1", 0), Handler)
         self.serve(server)
         found, status = self.doctor("--url", f"http://127.0.0.1:{server.server_address[1]}")
-        self.assertEqual(set(found), {"daemon", "store", "advertised URL", "clock"})
+        self.assertEqual(set(found), {"daemon", "store", "advertised URL", "clock", "not looked at"})
         self.assertEqual((status, found["clock"]), (0, [("ok", "Its clock and this one agree.", "")]))
+
+    def test_what_it_cannot_see_from_elsewhere(self):
+        """It says so, also when nothing answers; and here, where it looks at all, it does not."""
+        for url in ("http://127.0.0.1:1", self.origin):
+            [(level, seen, fix)] = self.doctor("--url", url)[0]["not looked at"]
+            self.assertEqual(level, "warning")
+            for part in ("settings", "permissions", "disk", "clock", "store", "log"):
+                self.assertIn(part, seen)
+            self.assertIn("without --url", fix)
+        self.assertNotIn("not looked at", self.doctor()[0])
 
 
 class HoldTests(DoctorTestCase):
