@@ -1,0 +1,1 @@
+"""Faults made on purpose, while simulated thermostats and people go on: `make faults`."""

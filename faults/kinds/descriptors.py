@@ -1,0 +1,53 @@
+"""A daemon that has no file descriptors left."""
+
+import resource
+import socket
+from contextlib import suppress
+
+from faults.kind import Kind, refused
+from faults.world import World
+
+
+class FailedSpawn(Kind):
+    """The store is killed while the daemon has no descriptor to start it with."""
+
+    name = "failed-spawn"
+    line = r"store.*could not be started"
+    also = (r"The store went away", r"The private store ended", r"descriptor")
+
+    async def inject(self, world: World) -> None:
+        self._pid = world.service.process.pid
+        self._limits = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
+        # Whatever it wants to open, it may not; what it has open stays.
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (3, self._limits[1]))
+        world.service.kill_store()
+        await refused(world, 2 * len(world.homes))
+        # Long enough for several tries.
+        await world.pause(1.5)
+
+    async def heal(self, world: World) -> None:
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._limits)
+
+
+class Descriptors(Kind):
+    """More connections come than the daemon has descriptors for."""
+
+    name = "descriptors"
+    line = r"descriptor"
+
+    async def inject(self, world: World) -> None:
+        self._pid = world.service.process.pid
+        self._limits = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (world.service.descriptors + 5, self._limits[1]))
+        self._crowd: list[socket.socket] = []
+        for _ in range(50):
+            with suppress(OSError):
+                self._crowd.append(socket.create_connection(("127.0.0.1", world.service.device), 5))
+        # Those who are in go on, all others are turned away.
+        await world.traffic()
+        await world.pause(1)
+
+    async def heal(self, world: World) -> None:
+        for sock in self._crowd:
+            sock.close()
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._limits)

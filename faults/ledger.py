@@ -1,0 +1,90 @@
+"""What nled has acknowledged: the only witness that is believed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import define, field
+
+_NOTHING = object()
+
+
+@define
+class _Field:
+    """What a field may be: what was acknowledged last, or a value sent since whose fate is unknown."""
+
+    acknowledged: Any = _NOTHING
+    unknown: list[Any] = field(factory=list)
+
+    def may_be(self, value: Any) -> bool:
+        return value == self.acknowledged or value in self.unknown or self.acknowledged is _NOTHING
+
+
+@define(eq=False)
+class Write:
+    """Fields of one bucket on their way; its fate is unknown until somebody says it."""
+
+    _ledger: "Ledger"
+    _serial: str
+    _key: str
+    _values: Mapping[str, Any]
+
+    def acknowledged(self) -> None:
+        """The answer was 200: from now on this is what has to be there."""
+        for name, value in self._values.items():
+            self._ledger.fields_of(self._serial)[self._key, name] = _Field(value)
+        self._ledger.acknowledged += 1
+
+    def refused(self) -> None:
+        """The answer says that nothing was done, as a 4xx does."""
+        for name, value in self._values.items():
+            self._ledger.fields_of(self._serial)[self._key, name].unknown.remove(value)
+
+
+@define(eq=False)
+class Ledger:
+    """Everything that was acknowledged, by thermostat, bucket and field.
+
+    One field has one writer, who sends one value after the other.
+
+    Attributes:
+        acknowledged: how many requests were.
+        lost: one sentence for each thing that was acknowledged and is not there.
+        events: (bucket, revision) of commands that the event stream has yet to tell.
+        owners: who claimed which thermostat; None after a factory reset.
+    """
+
+    acknowledged: int = 0
+    lost: list[str] = field(factory=list)
+    events: set[tuple[str, int]] = field(factory=set)
+    owners: dict[str, str | None] = field(factory=dict)
+    _fields: dict[str, dict[tuple[str, str], _Field]] = field(factory=dict)
+
+    def fields_of(self, serial: str) -> dict[tuple[str, str], _Field]:
+        """What is known of one thermostat, by bucket and field."""
+        return self._fields.setdefault(serial, {})
+
+    def write(self, serial: str, key: str, values: Mapping[str, Any]) -> Write:
+        """Note that values are about to be sent."""
+        for name, value in values.items():
+            self.fields_of(serial).setdefault((key, name), _Field()).unknown.append(value)
+        return Write(self, serial, key, values)
+
+    def forget(self, serial: str) -> None:
+        """A thermostat is gone, or begins anew."""
+        self._fields.pop(serial, None)
+        self.owners.pop(serial, None)
+        self.events = {each for each in self.events if not each[0].endswith(f".{serial}")}
+
+    def differences(self, serial: str, read: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Compare with the buckets as somebody has them; one sentence for each field that is wrong."""
+        for (key, name), known in self.fields_of(serial).items():
+            found = read.get(key, {}).get(name)
+            if not known.may_be(found):
+                since = f" or {known.unknown}" if known.unknown else ""
+                yield f"{key} {name} is {found!r}, acknowledged was {known.acknowledged!r}{since}"
+
+    def settle(self, serial: str, read: Mapping[str, Mapping[str, Any]]) -> None:
+        """Nothing is on its way: what is there is what counts from now on."""
+        for key, name in self.fields_of(serial):
+            if name in read.get(key, {}):
+                self.fields_of(serial)[key, name] = _Field(read[key][name])

@@ -1,0 +1,201 @@
+"""One fault, from before it to after it, and what has to be so then."""
+
+import re
+
+from attrs import define, field
+
+from faults.kind import Kind
+from faults.people import ANN, BOB
+from faults.service import faulty, grave
+from faults.world import Failed, Home, World
+from nled.simulator import Thermostat
+
+# A push on a poll that is held takes a blink; a thermostat that lost its server comes back within this.
+PUSH = 20.0
+_MOST_LINES = 5
+
+
+@define
+class Result:
+    """What became of one fault.
+
+    Attributes:
+        acknowledged: requests that were, from before the fault to after it.
+        lost: what was acknowledged and is not there.
+        outage: the longest time for which nothing was acknowledged to somebody, in seconds.
+        line: the one line of the log.
+        before, after: resident memory of the daemon in bytes.
+        store: that of its store, after it.
+        problems: one sentence for each thing that must not be.
+        broken: whether nled did not get over it, so that nothing more can be tried on it.
+    """
+
+    name: str
+    acknowledged: int = 0
+    lost: int = 0
+    outage: float = 0.0
+    line: str = ""
+    before: int = 0
+    after: int = 0
+    store: int = 0
+    problems: list[str] = field(factory=list)
+    broken: bool = False
+
+
+async def run(kind: Kind, world: World) -> Result:
+    """Do it, and look whether everything is as promised."""
+    result = Result(kind.name)
+    world.problems.clear()
+    try:
+        await _run(kind, world, result)
+    except Failed as failed:
+        result.problems.append(str(failed))
+        result.broken = True
+    result.problems += world.problems
+    return result
+
+
+async def _run(kind: Kind, world: World, result: Result) -> None:
+    service, ledger = world.service, world.ledger
+    ledger.lost.clear()
+    world.follower.forget()
+    world.go_on()
+    await world.traffic()
+    place, ends = service.log_size, len(service.ends)
+    acknowledged, result.before = ledger.acknowledged, service.rss
+    key = await world.make_key(BOB)
+    world.incidents.clear()
+    for home in world.homes:
+        home.person.outage = 0.0
+        home.device.violations.clear()
+    newcomer = world.thermostat()
+    moved = world.homes[-1]
+    try:
+        await kind.inject(world)
+        if kind.resets:
+            await world.reset(moved)
+    finally:
+        await kind.heal(world)
+    await _recovered(world)
+    incidents = list(world.incidents)
+    world.incidents.clear()
+    await world.traffic()
+    await world.quiet()
+    await _nothing_lost(world)
+    if kind.resets:
+        await world.claim(moved.device, ANN)
+    await _no_device_deaf(world)
+    await _newcomer(world, newcomer, *key)
+    await world.all_held()
+    await world.until(lambda: not world.follower.missing, "the event stream has told everything", PUSH)
+
+    for each in incidents:
+        if not kind.refuses or each.status not in {0, 503}:
+            result.problems.append(f"{each.who}: {each.what} ({each.status})")
+    for each in world.incidents:
+        result.problems.append(f"after it, {each.who}: {each.what} ({each.status})")
+    allowed = re.compile("|".join(kind.complaints) or "$^")
+    for device in [*(home.device for home in world.homes), newcomer]:
+        result.problems += [
+            f"{device.serial}: {each}" for each in device.violations if not allowed.search(each)
+        ]
+    result.outage = max(home.person.outage for home in world.homes)
+    if result.outage > kind.outage:
+        result.problems.append(f"nothing was acknowledged for {result.outage:.1f} s")
+    if len(service.ends) - ends != kind.ends:
+        result.problems.append(f"the daemon ended {len(service.ends) - ends} times, {service.ends[-1:]}")
+    result.lost = len(ledger.lost)
+    result.problems += ledger.lost
+    _judge_log(kind, service.log_since(place), result)
+    result.acknowledged = ledger.acknowledged - acknowledged
+    result.after, result.store = service.rss, service.store_rss
+
+
+async def _recovered(world: World) -> None:
+    """Everybody gets answers again, and every thermostat holds its poll, with nobody's help."""
+    healed = world.now()
+    await world.until(
+        lambda: all(home.person.last > healed for home in world.homes if home.owned),
+        "everybody is answered again",
+    )
+    await world.all_held()
+    # What was asked before that has been answered since, or will not be.
+    await world.quiet()
+    world.go_on()
+
+
+async def _nothing_lost(world: World) -> None:
+    """What was acknowledged is what the API tells, and what each thermostat has."""
+    ledger = world.ledger
+    for home in world.homes:
+        serial, owner = home.device.serial, ledger.owners[home.device.serial]
+        _, answer = await world.visitor.ask("GET", f"/status?serial={serial}")
+        if answer.get("owner") != owner:
+            ledger.lost.append(f"{serial} belongs to {answer.get('owner')}, acknowledged was {owner}")
+        if owner is not None:
+            _, answer = await world.hosted.ask("GET", f"/api/v1/thermostat/{serial}/status")
+            read = {key: bucket["value"] for key, bucket in answer.get("state", {}).items()}
+            ledger.lost += ledger.differences(serial, read)
+            ledger.settle(serial, read)
+        await _has_all(world, home)
+
+
+async def _has_all(world: World, home: Home) -> None:
+    serial = home.device.serial
+
+    def wrong(device: Thermostat) -> list[str]:
+        values = {key: bucket.value for key, bucket in device.buckets.items()}
+        return list(world.ledger.differences(serial, values))
+
+    try:
+        await world.when(home.device, lambda it: not wrong(it), "has what was set", PUSH)
+    except Failed:
+        world.ledger.lost += [f"on the device: {each}" for each in wrong(home.device)]
+
+
+async def _no_device_deaf(world: World) -> None:
+    """Each gets something new."""
+    for home in world.homes:
+        if not await home.person.set_temperature():
+            raise Failed(f"a command for {home.device.serial} is refused still")
+    for home in world.homes:
+        await _has_all(world, home)
+
+
+async def _newcomer(world: World, newcomer: Thermostat, key: str, identifier: str) -> None:
+    """Who came while it was broken is claimed and forgotten; a key is valid until it is revoked."""
+    await world.claim(newcomer, BOB)
+    caller = world.caller("bob's app", key=key)
+    status, answer = await caller.ask("GET", "/api/v1/devices")
+    if [each["serial"] for each in answer.get("devices", ())] != [newcomer.serial]:
+        world.ledger.lost.append(f"with bob's key: {status} {answer}")
+    await newcomer.stop()
+    await world.visitor.ask("DELETE", "/api/device", {"serial": newcomer.serial})
+    world.ledger.forget(newcomer.serial)
+    await world.admin.ask("DELETE", f"/api/keys/{identifier}")
+    incidents = len(world.incidents)
+    status, _ = await caller.ask("GET", "/api/v1/devices")
+    del world.incidents[incidents:]
+    if status != 401:
+        world.ledger.lost.append(f"bob's key was revoked and is answered {status}")
+    await caller.close()
+
+
+def _judge_log(kind: Kind, lines: list[str], result: Result) -> None:
+    result.problems += faulty(lines)[:_MOST_LINES]
+    told = [line for line in lines if kind.line and re.search(kind.line, line)]
+    if told:
+        result.line = told[0].partition("] ")[2]
+    if kind.line and len(told) != 1:
+        result.problems.append(f"the log says {len(told)} times, not once: {kind.line}")
+    others = "|".join((*kind.also, kind.line)) or "$^"
+    result.problems += [f"log: {line}" for line in grave(lines) if not re.search(others, line)][:_MOST_LINES]
+
+
+def flat(samples: list[tuple[float, int]]) -> tuple[float, float]:
+    """How much memory grew: MiB from the first to the last sample, and MiB an hour by least squares."""
+    times, sizes = zip(*((at / 3600, size / 2**20) for at, size in samples), strict=True)
+    middle, mean = sum(times) / len(times), sum(sizes) / len(sizes)
+    spread = sum((at - middle) ** 2 for at in times)
+    slope = sum((at - middle) * (size - mean) for at, size in zip(times, sizes, strict=True)) / (spread or 1)
+    return sizes[-1] - sizes[0], slope
