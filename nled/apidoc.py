@@ -8,10 +8,11 @@ from twisted.internet.task import Clock
 
 from nled.apitypes import Schema, Types
 from nled.config import Config
+from nled.web.described.units import SAMPLE_HASH, SAMPLE_SERIAL
 from nled.web.openapi import describe
 from nled.wiring import wire
 
-SERIAL: Final = "02AA01AB12345678"
+SERIAL: Final = SAMPLE_SERIAL
 _HEAD: Final = """\
 <!-- Written by `python -m nled.apidoc`; do not change it here. -->
 # The HTTP API
@@ -82,7 +83,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, Any]]] = {
     "post_api_v1_thermostat_device_id_temperature": ("", {"value": 70.7, "scale": "F"}),
     "post_api_v1_thermostat_device_id_lock": (
         "",
-        {"enabled": True, "pin_hash": "/PiS0Kl52c8oNptmsL4Z7cxd9mg=", "temp_min": 18, "temp_max": 24},
+        {"enabled": True, "pin_hash": SAMPLE_HASH, "temp_min": 18, "temp_max": 24},
     ),
 }
 

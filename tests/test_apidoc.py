@@ -1,12 +1,15 @@
 """docs/api.md says what the endpoints say, and can be read."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from nled.apidoc import EXAMPLES, document, page
+from nled.apidoc import EXAMPLES, SERIAL, document, page
 from nled.apitypes import Types
+from nled.domain.lock import pin_hash
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
@@ -28,6 +31,20 @@ class PageTests(SynchronousTestCase):
                 self.assertIn(f"\n### {method.upper()} {path}\n", text)
         self.assertLessEqual(set(EXAMPLES), identifiers)
         self.assertEqual(text.count("\ncurl "), len(EXAMPLES))
+
+    def test_the_lock_of_the_example_is_opened_by_its_pin(self):
+        """The hash that the hosted service's own page shows is another one (spec/v1-lock.txt)."""
+        hashed = pin_hash("0000", SERIAL)
+        _, body = EXAMPLES["post_api_v1_thermostat_device_id_lock"]
+        self.assertEqual((SERIAL, hashed), ("02AA01AB01234567", "kFRc/skLylZUKACup2bPzjQDUII="))
+        self.assertEqual(body["pin_hash"], hashed)
+        text = PAGE.read_text()
+        self.assertNotIn("/PiS0Kl52c8oNptmsL4Z7cxd9mg=", text)
+        self.assertIn(f"/api/v1/thermostat/{SERIAL}/lock", text)
+        [line] = set(re.findall(r"`(printf [^`]*)`", text))
+        if shutil.which("openssl"):
+            made = subprocess.run(line, shell=True, check=True, capture_output=True, text=True).stdout
+            self.assertEqual(made.strip(), hashed)
 
     def test_every_link_leads_somewhere(self):
         text = PAGE.read_text()

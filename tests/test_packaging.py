@@ -1,5 +1,6 @@
 """What an installed nled consists of: an editable install, as the tests run on, would hide what is left out."""
 
+import re
 import runpy
 from contextlib import chdir
 from fnmatch import fnmatch
@@ -40,6 +41,15 @@ class PackagingTests(TestCase):
             self.assertTrue(
                 any(fnmatch(name, pattern) for pattern in patterns), f"{name} would not be installed"
             )
+
+    def test_nothing_is_promised_of_an_index(self):
+        """nled is on none: what it says to install has to be a checkout."""
+        places = ("nled", "docs", "etc", "systemd")
+        files = [*ROOT.glob("*.md"), *(path for place in places for path in (ROOT / place).rglob("*"))]
+        promise = re.compile(r"pip3? install (-\S+ )*[\"']?nled\b")
+        for file in files:
+            if file.suffix in (".md", ".py", ".yaml", ".service", ".1"):
+                self.assertIsNone(promise.search(file.read_text()), file)
 
     def test_twisted_stays_twisteds_own(self):
         """An `__init__` in either folder would hide the real Twisted, or all plugins but ours."""

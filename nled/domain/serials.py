@@ -83,10 +83,11 @@ def _basic(authorization: str | None) -> tuple[str | None, bytes]:
     if scheme.lower() != "basic":
         return None, b""
     try:
-        user, _, password = b64decode(encoded.strip(), validate=True).partition(b":")
+        user, colon, password = b64decode(encoded.strip(), validate=True).partition(b":")
     except (Base64Error, ValueError):
         return None, b""
-    return user.decode("utf-8", "replace"), password
+    # Without a colon these are no credentials (RFC 7617), and so say nothing.
+    return (user.decode("utf-8", "replace"), password) if colon else (None, b"")
 
 
 def opaque(serial: str) -> str:

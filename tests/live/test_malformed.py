@@ -267,6 +267,9 @@ class MalformedTests(TestCase):
                 "Basic \udcff",
                 "Basic Og==",
                 "Basic eDp5",
+                # No colon: d.02AA01AB12345678.BC7C9039 and the serial alone.
+                "Basic ZC4wMkFBMDFBQjEyMzQ1Njc4LkJDN0M5MDM5",
+                "Basic MDJBQTAxQUIxMjM0NTY3OA==",
                 "Bearer x",
                 "x" * 5000,
             ):
@@ -275,3 +278,8 @@ class MalformedTests(TestCase):
                 )
                 self.refused(answer, 400, authorization)
                 self.assertEqual(answer.json, {"error": "Device serial required"})
+                # Where everything is, is told to all.
+                entry = self.daemon.ask(
+                    "POST", "/nest/entry", b"", serial=None, headers={"Authorization": authorization}
+                )
+                self.assertEqual((entry.status, len(entry.json)), (200, 11))

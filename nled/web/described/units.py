@@ -22,12 +22,15 @@ LowFahrenheit: TypeAlias = Annotated[float, _degrees(*_IN_FAHRENHEIT, 65)]
 HighFahrenheit: TypeAlias = Annotated[float, _degrees(*_IN_FAHRENHEIT, 75)]
 Run: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_RUN, description="Seconds; 0 ends it.")]
 Percent: TypeAlias = Annotated[int, Meta(ge=10, le=60)]
-SAMPLE_HASH: Final = "/PiS0Kl52c8oNptmsL4Z7cxd9mg="
+# Of PIN 0000 and this serial; the hash that the hosted service's own page shows for them is wrong.
+SAMPLE_SERIAL: Final = "02AA01AB01234567"
+SAMPLE_HASH: Final = "kFRc/skLylZUKACup2bPzjQDUII="
 PinHash: TypeAlias = Annotated[
     str,
     Meta(
         pattern="^[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=$",
-        description="Base64(SHA1(PIN + SERIAL))",
+        description="Base64(SHA1(PIN + SERIAL)), SERIAL in capitals. That of PIN 0000 for "
+        f"{SAMPLE_SERIAL}: `printf %s 0000{SAMPLE_SERIAL} | openssl sha1 -binary | base64`",
         examples=[SAMPLE_HASH],
     ),
 ]
