@@ -35,13 +35,19 @@ _ID = re.compile("[0-9a-f]{16}")
 _log = Logger()
 
 
-def permit(who: Principal, need: Need, device: Device) -> None:
-    """Let somebody do something with a device that was read already.
+def permit(who: Principal, need: Need, device: Device, *, expired: bool = False) -> None:
+    """Let somebody do something with a device that was read already; where `expired`, also without a state.
 
     Raises:
         Denied: they may not.
+        NotKnown: nothing is left of what it told.
     """
     demand(who, need, standing_of(device))
+    if device.expired and not expired:
+        raise NotKnown(
+            "Device not found: nothing was heard of it for longer than its state is kept "
+            "(retention.object_ttl_days). It still has its owner, and is here again as soon as it comes."
+        )
 
 
 def known_id(text: str) -> str:

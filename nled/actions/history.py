@@ -62,7 +62,8 @@ class Histories:
             StoreUnavailable: the store cannot be had.
         """
         wanted = parse_series(series)
-        device = await self.thermostats.one(who, serial, {"structure": ("time_zone",)})
+        # Its past is kept for a time of its own.
+        device = await self.thermostats.one(who, serial, {"structure": ("time_zone",)}, expired=True)
         zone = zone_of(device.home.values.get("time_zone"), self.time_zone, os.environ.get("TZ"))
         now = self.thermostats.now()
         until = moment(end, zone) if end else now

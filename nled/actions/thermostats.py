@@ -46,12 +46,14 @@ class Thermostats:
     window: int
     paired_only: bool
 
-    async def one(self, who: Principal, serial: str, fields: Wanted | None = None) -> Device:
-        """Read one device; all of it, or the fields wanted."""
+    async def one(
+        self, who: Principal, serial: str, fields: Wanted | None = None, *, expired: bool = False
+    ) -> Device:
+        """Read one device; all of it, or the fields wanted. With `expired` also one whose state expired."""
         device = await self.devices.read(serial, self.now(), fields)
         if device is None:
             raise NotKnown(_UNKNOWN)
-        permit(who, Need.READ, device)
+        permit(who, Need.READ, device, expired=expired)
         return device
 
     async def status(self, who: Principal, serial: str) -> Status:
@@ -121,8 +123,9 @@ class Thermostats:
 
     async def contacts(self, who: Principal) -> Mapping[str, Contact]:
         """Tell when each device was last heard of."""
-        now, seen = self.now(), await self.devices.contacts()
+        now, visible = self.now(), await self.authority.visible(who)
         return {
-            serial: Contact(seen.get(serial), available(seen.get(serial), now, self.window))
-            for serial in await self.serials(who)
+            serial: Contact(seen, available(seen, now, self.window))
+            for serial, seen in sorted((await self.devices.contacts(now)).items())
+            if visible is None or serial in visible
         }

@@ -56,6 +56,7 @@ class Device:
         seen: when it was last heard of, in ms; None for one that is owned and has not come since.
         shares: what others than the owner may do, by user.
         buckets: by object key; those of its home among them.
+        expired: whether nothing is left of what it told: it is owned, but was silent for too long.
     """
 
     serial: str
@@ -64,6 +65,7 @@ class Device:
     seen: int | None = None
     shares: Mapping[str, Permission] = field(factory=dict)
     buckets: Mapping[str, Bucket] = field(factory=dict)
+    expired: bool = False
 
     @property
     def shared(self) -> Bucket:

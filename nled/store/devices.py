@@ -18,7 +18,7 @@ from nled.domain.errors import Full, NotKnown
 from nled.domain.wire import Receipt
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import READING, WRITING, Scripts, load
+from nled.store.scripts import READING, WRITING, Scripts, load, together
 
 # The fields wanted of a device's buckets, by the kind of bucket; of other kinds nothing is read.
 Wanted = Mapping[str, tuple[str, ...]]
@@ -72,7 +72,7 @@ class Devices:
     async def each(
         self, serials: Sequence[str], now: int, wanted: Wanted | None = None
     ) -> AsyncIterator[Device]:
-        """Read devices in the order given, without those that nobody met or owns."""
+        """Read devices in the order given, without those that nobody met or owns, or whose state expired."""
         asked: deque[Deferred[list[Device]]] = deque()
         try:
             for start in range(0, len(serials), STEP):
@@ -83,10 +83,12 @@ class Devices:
                 # them, thermostats would wait.
                 if len(asked) > 1:
                     for device in await asked.popleft():
-                        yield device
+                        if not device.expired:
+                            yield device
             while asked:
                 for device in await asked.popleft():
-                    yield device
+                    if not device.expired:
+                        yield device
         finally:
             for each in asked:
                 each.addErrback(lambda _: None)
@@ -96,10 +98,21 @@ class Devices:
         """List the devices that were met or are owned, sorted; some may be forgotten by now."""
         return sorted(await self._scripts.client.command("ZUNION", 2, keys.DEVICES, keys.OWNED))
 
-    async def contacts(self) -> dict[str, int]:
-        """Tell when each device that was met was last heard of (ms)."""
-        flat = await self._scripts.client.command("ZRANGE", keys.DEVICES, 0, -1, "WITHSCORES")
-        return {serial: int(float(at)) for serial, at in zip(flat[::2], flat[1::2], strict=True)}
+    async def contacts(self, now: int) -> dict[str, int | None]:
+        """Tell when each device was last heard of (ms), without those of which nothing is left."""
+        client = self._scripts.client
+        flat, owned = await together(
+            client.command("ZRANGE", *each)
+            for each in ((keys.DEVICES, 0, -1, "WITHSCORES"), (keys.OWNED, 0, -1))
+        )
+        seen = {serial: int(float(at)) for serial, at in zip(flat[::2], flat[1::2], strict=True)}
+        heard = {serial: at for serial, at in seen.items() if at > now - self._scripts.ttl}
+        silent = [serial for serial in owned if serial not in heard]
+        kept = await together(client.command("EXISTS", keys.facts(serial)) for serial in silent)
+        return {
+            **heard,
+            **{serial: seen.get(serial) for serial, there in zip(silent, kept, strict=True) if there},
+        }
 
     async def owned(self, user: str | None) -> list[tuple[str, int]]:
         """List the devices of a user, or of all, each with when it was claimed (ms); newest first."""
@@ -208,7 +221,7 @@ def _written(write: Write, reply: Sequence[Any]) -> Written:
 
 
 def _device(reply: Sequence[Any]) -> Device:
-    serial, owner, structure, seen, shares, buckets = reply
+    serial, owner, structure, seen, shares, buckets, expired = reply
     return Device(
         serial,
         owner,
@@ -225,6 +238,7 @@ def _device(reply: Sequence[Any]) -> Device:
             )
             for key, revision, timestamp, values, pending in zip(*[iter(buckets)] * 5, strict=True)
         },
+        expired == 1,
     )
 
 

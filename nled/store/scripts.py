@@ -80,6 +80,7 @@ class Scripts:
 
     def __init__(self, client: Runner, limits: Limits) -> None:
         self.client = client
+        self.ttl = limits.ttl
         # The part of each request that is always the same, encoded once.
         self._same = msgspec.json.encode(
             {

@@ -30,7 +30,8 @@ class Home:
     def now(self) -> int:
         return NOW
 
-    async def one(self, _who: Principal, serial: str, _fields: object) -> Device:
+    async def one(self, _who: Principal, serial: str, _fields: object, *, expired: bool) -> Device:
+        assert expired, "a history is kept longer than a state"
         key = ObjectKey("structure", "home")
         return Device(
             serial, structure="home", buckets={str(key): Bucket(key, values={"time_zone": self.time_zone})}

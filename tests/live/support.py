@@ -123,11 +123,11 @@ class LiveDaemon:
     @property
     def store_size(self) -> int:
         """How many keys its private store holds."""
-        return int(self._ask_store("DBSIZE").strip(b":\r\n"))
+        return int(self.ask_store("DBSIZE").strip(b":\r\n"))
 
     def kill_store(self) -> None:
         """End its private store at once, as by a crash, when it has handed what it acknowledged to the kernel."""
-        wait_until(lambda: b"aof_buffer_length:0\r" in self._ask_store("INFO persistence"), "writes are out")
+        wait_until(lambda: b"aof_buffer_length:0\r" in self.ask_store("INFO persistence"), "writes are out")
         os.kill(self.store_pid, signal.SIGKILL)
 
     def ask(
@@ -199,7 +199,8 @@ class LiveDaemon:
         else:
             shutil.rmtree(self.folder)
 
-    def _ask_store(self, command: str) -> bytes:
+    def ask_store(self, command: str) -> bytes:
+        """Send one inline command to its private store; returns the first bytes of the reply."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(PATIENCE)
             client.connect(str(self.state / "store" / "store.sock"))

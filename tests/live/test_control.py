@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 
 from twisted.trial.unittest import TestCase
@@ -256,6 +257,77 @@ class StatusTests(ControlCase):
         _, stats = self.ask("GET", "/api/stats")
         self.assertIn(self.serial, stats["devices"]["serials"])
         self.assertTrue(stats["availability"][self.serial]["is_available"])
+
+
+class ExpiredTests(ControlCase):
+    """Nothing was heard of an owned thermostat for longer than its state is kept."""
+
+    def setUp(self):
+        super().setUp()
+        self.other = f"{self.serial[:-1]}X"
+        self.daemon.put("shared", SHARED, self.other)
+        self.user = f"user_{self.serial[-8:]}"
+        for serial in (self.serial, self.other):
+            self.daemon.pair(serial, self.user)
+        names = ("facts", "buckets", f"bucket:shared.{self.serial}", f"bucket:device.{self.serial}")
+        gone = " ".join(f"nled:{{{self.serial}}}:{name}" for name in names)
+        # What the time would do.
+        self.assertEqual(self.daemon.ask_store(f"DEL {gone}"), b":4\r\n")
+        long_ago = int((time.time() - 100 * 86_400) * 1000)
+        self.assertEqual(self.daemon.ask_store(f"ZADD nled:devices {long_ago} {self.serial}"), b":0\r\n")
+
+    def listed(self) -> list[set[str]]:
+        """Whom of the two the lists have."""
+        key = self.daemon.make_key(userId=self.user)
+        both = {self.serial, self.other}
+        _, stats = self.ask("GET", "/api/stats")
+        return [
+            {each["serial"] for each in self.ask("GET", "/api/devices")[1]["devices"]} & both,
+            {each["serial"] for each in self.ask("GET", "/api/devices", key=key)[1]["devices"]} & both,
+            {each["serial"] for each in self.ask("GET", "/api/v1/devices", key=key)[1]["devices"]} & both,
+            set(stats["devices"]["serials"]) & both,
+            set(stats["availability"]) & both,
+            set(self.ask("GET", "/api/stats", key=key)[1]["devices"]["serials"]) & both,
+        ]
+
+    def test_it_is_no_thermostat_in_mode_off(self):
+        self.assertEqual(self.listed(), [{self.other}] * 6)
+        for path in (f"/status?serial={self.serial}", f"/api/schedule?serial={self.serial}"):
+            code, answer = self.ask("GET", path)
+            self.assertEqual(code, 404)
+            self.assertIn("retention.object_ttl_days", answer["error"])
+        code, answer = self.command("set_temperature", 21)
+        self.assertEqual(code, 404)
+        self.assertIn("as soon as it comes", answer["error"])
+        key = self.daemon.make_key(userId=self.user)
+        for method, what in (("GET", "status"), ("GET", "schedule"), ("POST", "mode")):
+            body = {"mode": "heat"} if method == "POST" else None
+            path = f"/api/v1/thermostat/{self.serial}/{what}"
+            self.assertEqual(self.ask(method, path, body, key=key)[0], 404, path)
+
+    def test_what_does_not_expire_stays(self):
+        _, registered = self.ask("GET", f"/api/registered-devices?userId={self.user}")
+        self.assertEqual({each["serial"] for each in registered}, {self.serial, self.other})
+        _, shares = self.ask("GET", f"/api/shares?serial={self.serial}")
+        self.assertEqual(shares["owner"], self.user)
+        code, past = self.ask("GET", f"/api/history?serial={self.serial}&fields=humidity")
+        self.assertEqual(code, 200)
+        self.assertEqual([value for _, value in past["points"]["humidity"]], [41])
+        self.ask("POST", "/api/ensure-user", {"userId": "nosy"})
+        nosy = self.daemon.make_key(userId="nosy")
+        self.assertEqual(self.ask("GET", f"/status?serial={self.serial}", key=nosy)[0], 403)
+        # It comes again.
+        self.daemon.put("shared", SHARED, self.serial)
+        self.assertEqual(self.listed(), [{self.serial, self.other}] * 6)
+        self.assertEqual((self.status()["mode"], self.status()["owner"]), ("heat", self.user))
+
+    def test_a_stranger_of_whom_nothing_is_left(self):
+        stranger = f"{self.serial[:-1]}Y"
+        self.daemon.put("shared", SHARED, stranger)
+        self.daemon.ask_store(f"ZADD nled:devices 1000 {stranger}")
+        self.assertEqual(self.ask("GET", f"/status?serial={stranger}")[0], 404)
+        for path in ("/api/devices", "/api/stats"):
+            self.assertNotIn(stranger, json.dumps(self.ask("GET", path)[1]), path)
 
 
 class LettingGoTests(ControlCase):

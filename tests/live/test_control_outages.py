@@ -207,7 +207,7 @@ class RestartTests(ControlOutageCase):
             self.assertIn(b'"target_temperature":25', poll.chunk())
         before = {serial: self.pending(serial) for serial in (asleep, awake)}
         self.assertEqual([each["delivery"] for [each] in before.values()], ["queued", "pushed"])
-        wait_until(lambda: b"aof_buffer_length:0\r" in self.daemon._ask_store("INFO persistence"), "on disk")
+        wait_until(lambda: b"aof_buffer_length:0\r" in self.daemon.ask_store("INFO persistence"), "on disk")
         self.daemon.signal(signal.SIGKILL)
         self.daemon.wait()
         self.daemon.start()
@@ -251,4 +251,4 @@ class RestartTests(ControlOutageCase):
         """Let the last contact have been 301 s before now."""
         at = int((time.time() - 301) * 1000)
         for key in ("nled:devices", "nled:online"):
-            self.daemon._ask_store(f"ZADD {key} {at} {VICTIM}")
+            self.daemon.ask_store(f"ZADD {key} {at} {VICTIM}")

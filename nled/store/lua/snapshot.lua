@@ -1,8 +1,9 @@
 -- Devices as they stand: request.serials, and request.pending, whether what they have yet to take is wanted, too.
 -- WANTED, put in front by devices.py, is nil for everything or {{kind, {'r', 't', 'w', 'a', 'p', 'x', 'v:NAME', ...},
 -- {',"NAME":', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact, shares,
--- {key, revision, timestamp, values, pending, ...}}: values as HGETALL has them when everything is wanted, else as
--- JSON behind a comma; pending {name, revision, timestamp, written at, delivery, ...}, null where there is nothing.
+-- {key, revision, timestamp, values, pending, ...}, 1 if its state has expired}: values as HGETALL has them when
+-- everything is wanted, else as JSON behind a comma; pending {name, revision, timestamp, written at, delivery, ...},
+-- null where there is nothing.
 
 local function pending_of(content, acked, pushed, never)
   local pending, n = {}, 0
@@ -79,7 +80,9 @@ local function snapshot(seen)
     for _, key in ipairs(with_home_first(redis.call('SMEMBERS', index))) do look(buckets, key) end
   end
   local shares = owner and redis.call('HGETALL', device_key(serial, 'shares')) or {}
-  return { serial, owner, structure, seen, shares, buckets }
+  -- Brought back by an import, its state may be younger than its last contact.
+  local expired = tonumber(seen or 0) <= now - request.ttl and redis.call('EXISTS', facts) == 0
+  return { serial, owner, structure, seen, shares, buckets, expired and 1 or 0 }
 end
 
 local answer = {}
