@@ -27,6 +27,9 @@ GATED = (
     "/nest/transport/put",
     "/transport/v5/put/",
     "/czfe/put",
+    "/",
+    "/v7/subscribe",
+    "/v5/put",
     "/nest/upload",
     "/upload/",
 )
