@@ -1,17 +1,18 @@
 """What people and programs do to a thermostat; every API comes in here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004 - Twisted's is another one
+from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from nled.actions.access import permit
 from nled.actions.feed import Feed
+from nled.actions.turns import Turns
 from nled.domain.access import Need, Principal
 from nled.domain.buckets import encode
 from nled.domain.commands import Change, Rule
@@ -21,10 +22,11 @@ from nled.domain.wire import Receipt
 from nled.store.client import StoreUnavailable
 from nled.store.devices import Devices, Write, Written
 
-# Of several processes with commands for one device, one wins each time; to lose so often is a fault.
-_TRIES = 50
-# Seconds that a command waits for those before it.
+# The device itself or another process may write between our looking and our writing; so often is a fault.
+_TRIES = 51
+# Seconds that a command waits for those before it, and how many may wait for one device.
 _TURN = 5.0
+_MOST_WAITING = 256
 # Of a write that has come so far there is no more to wait for.
 _FINAL = ("acknowledged", "expired")
 _log = Logger()
@@ -47,6 +49,18 @@ class Done:
 
 
 @frozen
+class _Order(Generic[_Value]):
+    """A command as it was given, and the lines in which it has its turn."""
+
+    who: Principal
+    serial: str
+    name: str
+    rule: Rule[_Value]
+    value: _Value
+    turns: list[str] = field(factory=list)
+
+
+@frozen
 class Control:
     """The control side's use cases.
 
@@ -59,8 +73,12 @@ class Control:
     feed: Feed
     clock: IReactorTime
     offset: Callable[[int], int]
-    # Of devices for which several commands came at once.
-    _turns: dict[str, DeferredLock] = field(factory=dict)
+    # By serial, and by the key of a home's structure.
+    _turns: Turns = field(init=False)
+
+    @_turns.default
+    def _nobody(self) -> Turns:
+        return Turns(self.clock, _TURN, _MOST_WAITING)
 
     async def command(
         self,
@@ -85,18 +103,18 @@ class Control:
             left: gives a Deferred that fires when nobody waits any more.
 
         Raises:
-            BadRequest, Conflict: by the rule; nothing was written.
+            BadRequest, Conflict: by the rule, or too many came before it; nothing was written.
             NotKnown, Denied: no such device, or not for this one.
             StoreUnavailable: nothing was done.
         """
-        attempt = partial(self._try, who, serial, name, rule, value)
+        order = _Order(who, serial, name, rule, value)
         if wait <= 0:
-            return await self._carry_out(serial, name, attempt)
+            return await self._carry_out(order)
         # Listened to before it is written: the device may be quicker than our next step.
         listener = self.feed.open(frozenset({serial}))
         left().addBoth(lambda _: listener.end())
         try:
-            done = await self._carry_out(serial, name, attempt)
+            done = await self._carry_out(order)
             end = self.clock.seconds() + wait
             heard = True
             while heard and done.delivery not in _FINAL:
@@ -113,34 +131,48 @@ class Control:
     def _now(self) -> int:
         return int(self.clock.seconds() * 1000)
 
-    async def _carry_out(self, serial: str, name: str, attempt: Callable[[], Awaitable[Done | None]]) -> Done:
-        done = await attempt()
-        if done is not None:
-            return done
-        # Somebody was quicker. Of many at once only one would be the quickest each time: one after the other.
-        turn = self._turns.setdefault(serial, DeferredLock())
-        with suppress(TimeoutError):
-            await turn.acquire().addTimeout(_TURN, self.clock)
-            try:
-                for _ in range(_TRIES):
-                    if (done := await attempt()) is not None:
-                        return done
-            finally:
-                turn.release()
-                if not turn.locked:
-                    self._turns.pop(serial, None)
-        raise Conflict(f"{serial} kept changing while {name} was tried; try again.")
+    async def _carry_out(self, order: _Order[_Value]) -> Done:
+        """Carry out the commands for one device in the order in which they came, each to its end."""
+        try:
+            await self._wait_for(order.serial, order)
+            for _ in range(_TRIES):
+                if (done := await self._try(order)) is not None:
+                    return done
+        except StoreUnavailable:
+            # Those who wait would find the same, one after the other, each after a deadline of its own.
+            for line in order.turns:
+                self._turns.dismiss(line, Failure())
+            raise
+        finally:
+            for line in order.turns:
+                self._turns.leave(line)
+        raise Conflict(f"{order.serial} kept changing while {order.name} was tried; try again.")
 
-    async def _try(
-        self, who: Principal, serial: str, name: str, rule: Rule[_Value], value: _Value
-    ) -> Done | None:
+    async def _wait_for(self, line: str, order: _Order[_Value]) -> bool:
+        """Take the turn in a line; returns whether others came before."""
+        try:
+            if waiting := self._turns.join(line):
+                await waiting
+        except (TimeoutError, OverflowError):
+            raise Conflict(
+                f"{order.serial} has too many earlier commands to carry out before {order.name}; try again."
+            ) from None
+        order.turns.append(line)
+        return waiting is not None
+
+    async def _try(self, order: _Order[_Value]) -> Done | None:
         """Read, decide and write; None if what was read had changed by then."""
-        now = self._now()
+        serial, rule, now = order.serial, order.rule, self._now()
         device = await self.devices.read(serial, now, rule.reads, pending=False)
         if device is None:
             raise NotKnown("Device not found")
-        permit(who, Need.WRITE, device)
-        changes = rule(value, device, Moment(now, self.offset(now)))
+        permit(order.who, Need.WRITE, device)
+        changes = rule(order.value, device, Moment(now, self.offset(now)))
+        # A home is told by way of any of its devices: those commands have an order too.
+        if device.structure and any(each.kind == "structure" for each in changes):
+            home = str(device.home.key)
+            if home not in order.turns and await self._wait_for(home, order):
+                return None
         written = await self.devices.write(serial, [_write(device, rule, each) for each in changes], now)
         if written is None:
             return None
@@ -148,8 +180,8 @@ class Control:
         _log.info(
             "{serial}: {name} by {who}, {delivery} as revision {revision} of {key}.",
             serial=serial,
-            name=name,
-            who=who.name,
+            name=order.name,
+            who=order.who.name,
             delivery=done.delivery,
             revision=done.receipt.revision,
             key=done.receipt.key,

@@ -97,7 +97,7 @@ class Races(ControlTestCase):
         self.assertEqual(
             (await self.shared())["target_temperature"], last.changes[0].values["target_temperature"]
         )
-        self.assertEqual(self.control._turns, {})
+        self.assertEqual(len(self.control._turns), 0)
 
     async def test_two_ends_of_a_range(self) -> None:
         """Whoever comes second is judged by what the first has written."""
@@ -145,7 +145,7 @@ class Races(ControlTestCase):
             await self.control.command(WHO, SERIAL, "x", Rule(setpoint.reads, decide), 25)
         self.assertEqual(tries, 51)
         self.assertEqual((await read(SERIAL, self.now)).shared.values["target_temperature"], 20)
-        self.assertEqual(self.control._turns, {})
+        self.assertEqual(len(self.control._turns), 0)
 
     async def test_one_who_gives_up_while_others_are_before_them(self) -> None:
         tries = [self.started("set_temperature", 10 + number / 10) for number in range(100)]
@@ -155,7 +155,7 @@ class Races(ControlTestCase):
             each.addErrback(lambda failure: failure.trap(CancelledError))
             each.cancel()
         await gatherResults(tries)
-        self.assertEqual(self.control._turns, {})
+        self.assertEqual(len(self.control._turns), 0)
         await self.command("set_temperature", 21)
 
     async def test_given_away_meanwhile(self) -> None:
@@ -191,6 +191,144 @@ class Races(ControlTestCase):
         self.assertIsNone(await read(SERIAL, self.now))
 
 
+class Order(ControlTestCase):
+    """Commands for one device are carried out in the order in which they came."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.ended: list[int] = []
+
+    def start(self, number: int, name: str, value: object, serial: str = SERIAL) -> "Deferred[Done]":
+        started = self.started(name, value, serial=serial)
+        started.addCallback(lambda done: self.ended.append(number) or done)
+        return started
+
+    def hinder(self) -> None:
+        """Have the device write between each first look and its write, so that who came first starts over."""
+        read, hindered = self.devices.read, set[int]()
+
+        async def overtaken(serial: str, now: int, *args: Any, **options: Any) -> Any:
+            found = await read(serial, now, *args, **options)
+            if len(hindered) < 5:
+                hindered.add(len(hindered))
+                await self.put({"target_temperature_low": 10 + len(hindered) / 10})
+            return found
+
+        self.patch(self.devices, "read", overtaken)
+
+    async def test_also_when_the_first_has_to_start_over(self) -> None:
+        self.hinder()
+        await gatherResults([self.start(n, "set_temperature", 10 + n / 10) for n in range(30)])
+        self.assertEqual(self.ended, list(range(30)))
+        self.assertEqual((await self.shared())["target_temperature"], 12.9)
+
+    async def test_a_newcomer_goes_behind_those_who_wait(self) -> None:
+        self.hinder()
+        started = [self.start(n, "set_temperature", 10 + n / 10) for n in range(20)]
+        await started[0]
+        started.append(self.start(20, "set_temperature", 21))
+        await gatherResults(started)
+        self.assertEqual(self.ended, list(range(21)))
+        self.assertEqual((await self.shared())["target_temperature"], 21)
+
+    async def test_whatever_they_are(self) -> None:
+        self.hinder()
+        names = [("set_mode", "off"), ("set_temperature", 12), ("set_away", True), ("set_humidity", 40)]
+        await gatherResults([self.start(n, *each) for n, each in enumerate(names * 5)])
+        self.assertEqual(self.ended, list(range(20)))
+
+    async def test_of_a_home_by_way_of_its_thermostats(self) -> None:
+        await self.claimed()
+        await self.claimed(OTHER)
+        write, lost = self.devices.write, 0
+
+        async def overtaken(serial: str, *args: Any) -> Any:
+            nonlocal lost
+            lost += 1
+            # As if another process had been quicker.
+            return None if serial == SERIAL and lost < 5 else await write(serial, *args)
+
+        self.patch(self.devices, "write", overtaken)
+        away = [(SERIAL, True), (OTHER, False)]
+        await gatherResults(
+            [self.start(n, "set_away", value, serial) for n, (serial, value) in enumerate(away)]
+        )
+        self.assertEqual(self.ended, [0, 1])
+        self.assertFalse((await self.device()).home.values["manual_eco_all"])
+        self.assertEqual(len(self.control._turns), 0)
+
+    async def test_others_do_not_wait(self) -> None:
+        read, gate = self.devices.read, Deferred[None]()
+
+        async def slow(serial: str, *args: Any, **options: Any) -> Any:
+            if serial == SERIAL:
+                await gate
+            return await read(serial, *args, **options)
+
+        self.patch(self.devices, "read", slow)
+        waiting = self.start(0, "set_temperature", 21)
+        await self.start(1, "set_temperature", 21, OTHER)
+        gate.callback(None)
+        await waiting
+        self.assertEqual(self.ended, [1, 0])
+
+    def hang(self) -> "Deferred[None]":
+        """Have the first look at a device hang until the Deferred fires."""
+        read, gates = self.devices.read, [Deferred[None]()]
+        gate = gates[0]
+
+        async def slow(*args: Any, **options: Any) -> Any:
+            if gates:
+                await gates.pop()
+            return await read(*args, **options)
+
+        self.patch(self.devices, "read", slow)
+        return gate
+
+    async def test_a_store_that_hangs_and_comes_back(self) -> None:
+        gate = self.hang()
+        started = [self.start(n, "set_temperature", 20 + n / 10) for n in range(5)]
+        self.clock.advance(4)
+        started.append(self.start(5, "set_temperature", 25))
+        gate.callback(None)
+        await gatherResults(started)
+        self.assertEqual(self.ended, list(range(6)))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_a_store_that_is_away(self) -> None:
+        """Those who wait are told at once, in the first one's words; who comes later is served."""
+        gate = self.hang()
+        started = [self.start(n, "set_temperature", 20 + n / 10) for n in range(5)]
+        gate.errback(StoreUnavailable("The store is away."))
+        for each in started:
+            with self.assertRaisesRegex(StoreUnavailable, "away"):
+                await each
+        await self.start(5, "set_temperature", 25)
+        self.assertEqual((self.ended, len(self.control._turns)), ([5], 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_no_longer_than_it_is_any_use(self) -> None:
+        gate = self.hang()
+        first, second = (self.start(n, "set_temperature", 20 + n) for n in range(2))
+        self.clock.advance(5)
+        with self.assertRaisesRegex(Conflict, "earlier commands"):
+            await second
+        gate.callback(None)
+        await first
+        self.assertEqual((await self.shared())["target_temperature"], 20)
+
+    async def test_no_more_than_a_line_holds(self) -> None:
+        gate = self.hang()
+        started = [self.start(n, "set_temperature", 10 + n / 20) for n in range(300)]
+        for each in started[257:]:
+            with self.assertRaises(Conflict):
+                await each
+        gate.callback(None)
+        await gatherResults(started[:257])
+        self.assertEqual(self.ended, list(range(257)))
+        self.assertEqual(len(self.control._turns), 0)
+
+
 class Waiting(ControlTestCase):
     async def test_until_the_device_has_it(self) -> None:
         waiting = self.started("set_temperature", 25, 30)
@@ -215,7 +353,7 @@ class Waiting(ControlTestCase):
             each.addErrback(lambda failure: failure.trap(CancelledError))
             if n % 2:
                 each.cancel()
-        await until(lambda: self.control._turns == {} and len(self.feed) == 100)
+        await until(lambda: len(self.control._turns) == 0 and len(self.feed) == 100)
         for each in waits:
             each.cancel()
         await gatherResults(waits)
