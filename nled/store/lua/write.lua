@@ -56,21 +56,73 @@ local function witness(view, w, revision)
   end, acked, lost
 end
 
--- Numbers are equal as numbers (21 = 21.0), objects whatever the order of their keys.
-local function same(a, b)
+-- A number as its sign, its digits without zeros at either end, and the power of ten behind them. As texts, since
+-- Lua's own numbers are exact up to 2^53 only.
+local function plain_number(text)
+  local sign, whole, part, power = text:match('^(-?)(%d+)%.?(%d*)[eE]?([+-]?%d*)$')
+  local digits = (whole .. part):gsub('^0+', '')
+  local short = digits:gsub('0+$', '')
+  if short == '' then return '0' end
+  return string.format('%s%se%.0f', sign, short, (tonumber(power) or 0) - #part + #digits - #short)
+end
+
+-- The end of the string that begins at a quote.
+local function string_end(text, from)
+  repeat
+    local at, _, what = text:find('(["\\])', from + 1)
+    from = what == '"' and at or at + 1
+  until what == '"'
+  return from
+end
+
+-- A JSON text without white space, from a position on, in the one form that all equal ones have: numbers plain,
+-- the members of objects in order; and where it ends.
+local function plain(text, from)
+  local first = text:sub(from, from)
+  if first == '"' then
+    local till = string_end(text, from)
+    return text:sub(from, till), till
+  elseif first ~= '{' and first ~= '[' then
+    local _, till, token = text:find('^([^,%]}]+)', from)
+    return first:find('[-%d]') and plain_number(token) or token, till
+  end
+  local parts, at = {}, from + 1
+  while text:find('^[^%]}]', at) do
+    local name = ''
+    if first == '{' then
+      local till = string_end(text, at)
+      name, at = text:sub(at, till + 1), till + 2
+    end
+    local value, till = plain(text, at)
+    parts[#parts + 1] = name .. value
+    at = text:find('^,', till + 1) and till + 2 or till + 1
+  end
+  if first == '{' then table.sort(parts) end
+  return first .. table.concat(parts, ',') .. text:sub(at, at), at
+end
+
+-- Ten times as fast, but cjson rounds long numbers and makes the same of [] and {}.
+local function roughly_equal(a, b)
   if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end
-  for k, v in pairs(a) do if not same(v, b[k]) then return false end end
+  for k, v in pairs(a) do if not roughly_equal(v, b[k]) then return false end end
   for k in pairs(b) do if a[k] == nil then return false end end
   return true
 end
 
+-- Whether two values are the same: numbers as numbers (21 = 21.0), objects whatever the order of their members.
 local function equal(a, b)
   if not a or a == b then return a == b end
   local x, y = tonumber(a), tonumber(b)
-  if x and y then return x == y and (a .. b):find('[.eE]') ~= nil end
-  local open = a:sub(1, 1)
-  if open ~= b:sub(1, 1) or (open ~= '{' and open ~= '[') then return false end
-  return same(cjson.decode(a), cjson.decode(b))
+  if x ~= y then return false end
+  if not x then
+    local open = a:sub(1, 1)
+    if open ~= b:sub(1, 1) or (open ~= '{' and open ~= '[') then return false end
+    if not roughly_equal(cjson.decode(a), cjson.decode(b)) then return false end
+    local both = a .. b
+    local empties = both:find('[]', 1, true) and both:find('{}', 1, true)
+    if not empties and not both:find(('%d'):rep(16)) then return true end
+  end
+  return plain(a, 1) == plain(b, 1)
 end
 
 -- The values and server writes of the fields that w names.
