@@ -7,6 +7,7 @@ from typing import Any, Final
 from twisted.internet.task import Clock
 
 from nled.apitypes import Schema, Types
+from nled.clocks import wall
 from nled.config import Config
 from nled.web.described.units import SAMPLE_HASH, SAMPLE_SERIAL
 from nled.web.openapi import describe
@@ -185,7 +186,7 @@ def _curl(path: str, query: str, body: Any, *, key: bool) -> str:
 def document() -> Schema:
     """Describe the API of a daemon with default settings."""
     absent: Any = None
-    sites = wire(Clock(), Config(), absent, absent, absent, troubles=absent)
+    sites = wire(Clock(), wall, Config(), absent, absent, absent, troubles=absent)
     # As JSON has it, to which a tuple is a list.
     described: Schema = json.loads(json.dumps(describe(sites.api.endpoints)))
     return described

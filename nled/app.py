@@ -23,6 +23,7 @@ from twisted.web.server import Site
 
 from nled import __version__, local_socket
 from nled.actions.feed import Feed
+from nled.clocks import wall
 from nled.config import Config
 from nled.domain.availability import window
 from nled.domain.notice import parse as parse_notice
@@ -65,10 +66,11 @@ class Daemon(Service):
     control_port: IListeningPort
     _log = Logger()
 
-    def __init__(self, reactor: Any, config: Config) -> None:
+    def __init__(self, reactor: Any, config: Config, now: Callable[[], int] = wall) -> None:
         self._reactor = reactor
+        self._now = now
         self._config = config
-        self._troubles = Troubles(lambda: int(reactor.seconds() * 1000))
+        self._troubles = Troubles(now)
         self._started: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._starting: Deferred[None] | None = None
 
@@ -110,7 +112,7 @@ class Daemon(Service):
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         feed = Feed(self._reactor)
-        sites = wire(self._reactor, config, client, hub, feed, troubles=self._troubles)
+        sites = wire(self._reactor, self._now, config, client, hub, feed, troubles=self._troubles)
         silence = window(config.transport.hold)
 
         def heard(line: str) -> None:
@@ -151,8 +153,8 @@ class Daemon(Service):
         if config.control_socket is not None:
             port = await local_socket.listen(self._reactor, config.control_socket, sites.local)
             self._started.append(("control socket", partial(maybeDeferred, port.stopListening)))
-        self._started.append(("availability", sites.sweep.stop))
-        sites.sweep.start()
+        self._started.append(("housekeeping", sites.housekeeping.stop))
+        sites.housekeeping.start()
         self._log.info(
             "nled {version} is ready: thermostats on {device}, people on {control}.",
             version=__version__,

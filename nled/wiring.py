@@ -23,11 +23,11 @@ from nled.actions.thermostats import Thermostats
 from nled.actions.transport import Transport
 from nled.actions.uploads import Uploads
 from nled.actions.watch import Watches
-from nled.availability import Sweep
 from nled.config import Config
 from nled.domain.archive.records import MOST_BODY
 from nled.domain.availability import window
 from nled.domain.entry import Origin
+from nled.housekeeping import Ages, Housekeeping
 from nled.hub import Hub
 from nled.lan.networks import address_of, attached
 from nled.lan.scan import Scanner
@@ -42,6 +42,7 @@ from nled.store.lan import Neighbours
 from nled.store.pairing import Pairing
 from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
+from nled.store.upkeep import Upkeep
 from nled.troubles import Troubles
 from nled.web.about import AboutRoutes
 from nled.web.api_keys import KeyRoutes
@@ -72,7 +73,7 @@ _MOST_WATCHES = 100
 
 @frozen
 class Sites:
-    """The factories of the two ports and of the socket, the timer that tells of silent devices, and the rest.
+    """The factories of the two ports and of the socket, what is done every few seconds, and the rest.
 
     Attributes:
         control, local: the same with bounds of their own: who fills the port must not shut out the socket.
@@ -85,21 +86,28 @@ class Sites:
     control: BoundedSite
     local: BoundedSite
     api: Api
-    sweep: Sweep
+    housekeeping: Housekeeping
     forget: Callable[[str], Coroutine[Deferred[Any], Any, None]]
     stop: Callable[[], Awaitable[None]]
 
 
-def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed, *, troubles: Troubles) -> Sites:
+def wire(  # noqa: PLR0917 - what all parts need, each once
+    reactor: Any,
+    now: Callable[[], int],
+    config: Config,
+    client: Runner,
+    hub: Hub,
+    feed: Feed,
+    *,
+    troubles: Troubles,
+) -> Sites:
     """Make the sites on one store, one hub and one feed."""
-
-    def now() -> int:
-        return int(reactor.seconds() * 1000)
 
     def site(router: Router, most_body: int) -> BoundedSite:
         return BoundedSite(
             router.resource(),
             reactor,
+            now,
             most_body=most_body,
             most_connections=config.limits.connections,
             access_log=config.log.level == "debug",
@@ -120,7 +128,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed, *, 
     events = Events(scripts)
 
     device = Router(device_path)
-    arrivals = Arrivals(pairing, reactor)
+    arrivals = Arrivals(pairing, reactor, now)
     DeviceRoutes(
         desk,
         arrivals,
@@ -153,7 +161,7 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed, *, 
     names = own_names(socket.gethostname(), config.control.hosts)
     api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
     devices = Devices(scripts)
-    control = Control(devices, feed, reactor, partial(_utc_offset, config.home.time_zone))
+    control = Control(devices, feed, reactor, now, partial(_utc_offset, config.home.time_zone))
     thermostats = Thermostats(devices, authority, hub, now, silence, paired_only=config.pairing.required)
     household = Household(people, authority, secrets.randbelow, now)
     settings_api = SettingsApi(reactor)
@@ -189,7 +197,14 @@ def wire(reactor: Any, config: Config, client: Runner, hub: Hub, feed: Feed, *, 
         site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         site(api.router, max(config.limits.body_bytes, MOST_BODY)),
         api,
-        Sweep(reactor, lambda now: events.tell_silent(now, silence)),
+        Housekeeping(
+            reactor,
+            now,
+            Upkeep(scripts),
+            troubles,
+            Ages(silence, config.retention.object_ttl_days * _DAY, config.history.days * _DAY),
+            socket.gethostname(),
+        ),
         uploads.forget,
         lan.stop,
     )

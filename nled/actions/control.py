@@ -65,13 +65,15 @@ class Control:
     """The control side's use cases.
 
     Attributes:
-        clock: for `wait`, and for the time of a write.
+        clock: for `wait`.
+        now: ms since the epoch, for the time of a write.
         offset: seconds that local time is ahead of UTC at a moment (ms).
     """
 
     devices: Devices
     feed: Feed
     clock: IReactorTime
+    now: Callable[[], int]
     offset: Callable[[int], int]
     # By serial, and by the key of a home's structure.
     _turns: Turns = field(init=False)
@@ -122,14 +124,11 @@ class Control:
                 # Written it is, also if the store cannot tell how far it has come.
                 with suppress(StoreUnavailable):
                     # Asked once more in any case: of a bucket with more under way no notice tells of a part.
-                    delivery = await self.devices.delivery(serial, done.written, self._now())
+                    delivery = await self.devices.delivery(serial, done.written, self.now())
                     done = evolve(done, delivery=delivery)
             return done
         finally:
             listener.close()
-
-    def _now(self) -> int:
-        return int(self.clock.seconds() * 1000)
 
     async def _carry_out(self, order: _Order[_Value]) -> Done:
         """Carry out the commands for one device in the order in which they came, each to its end."""
@@ -162,7 +161,11 @@ class Control:
 
     async def _try(self, order: _Order[_Value]) -> Done | None:
         """Read, decide and write; None if what was read had changed by then."""
-        serial, rule, now = order.serial, order.rule, self._now()
+<<<<<<< HEAD
+        serial, rule, now = order.serial, order.rule, self.now()
+=======
+        now = self.now()
+>>>>>>> 591df27 (Timers run on a clock that never steps, and nothing is deleted by one that does)
         device = await self.devices.read(serial, now, rule.reads, pending=False)
         if device is None:
             raise NotKnown("Device not found")

@@ -130,6 +130,7 @@ class Arrivals:
 
     _pairing: Pairing
     _clock: IReactorTime
+    _now: Callable[[], int]
     _waiting: list[Arrival] = field(factory=list)
     _resets: list[Deferred[None]] = field(factory=list)
 
@@ -155,8 +156,7 @@ class Arrivals:
     def _keep(self) -> None:
         arrivals, self._waiting = self._waiting, []
         resets, self._resets = self._resets, []
-        now = int(self._clock.seconds() * 1000)
-        keeping = Deferred.fromCoroutine(self._pairing.arrived(arrivals, now))
+        keeping = Deferred.fromCoroutine(self._pairing.arrived(arrivals, self._now()))
         keeping.addErrback(_lost)
         for kept in resets:
             # Each its own: a device that goes cancels its wait, and nobody else's.

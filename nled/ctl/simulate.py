@@ -75,8 +75,10 @@ def simulate(url: str, count: int | None, given: tuple[str, ...], seconds: float
 async def _run(make: Any, seconds: float, reactor: Any) -> None:
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
+    from nled.clocks import steady_timers  # noqa: PLC0415
     from nled.simulator.fleet import UNREACHED  # noqa: PLC0415
 
+    steady_timers(reactor)
     fleet: Fleet = make(reactor)
     # The reactor waits for this, so that Ctrl-C too ends with the summary and the exit status.
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(fleet.stop()))

@@ -15,8 +15,6 @@ from nled.simulator.errors import Late, Lost, Trouble, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IReactorTime
-
     from nled.simulator.client import Client
     from nled.simulator.facts import Identity
     from nled.simulator.poll import Limits
@@ -32,6 +30,7 @@ class Cloud:
     """What one device asks for; every method raises `Trouble` when it gets no usable answer.
 
     Args:
+        now: ms since the epoch.
         url: where the device was told to find its cloud, without the ``/entry``.
         broken: told what was asked and the rule that the answer broke.
 
@@ -44,7 +43,7 @@ class Cloud:
     url: str
     _identity: Identity
     _client: Client
-    _clock: IReactorTime
+    _now: Callable[[], int]
     _limits: Limits
     _broken: Callable[[str, str], None]
     urls: dict[str, str] = field(factory=dict, init=False)
@@ -69,7 +68,7 @@ class Cloud:
         complain = partial(self._broken, "passphrase")
         answer = await self._ask("GET", self._service("passphrase_url"))
         rules.plain(answer, complain)
-        now = int(self._clock.seconds() * 1000)
+        now = self._now()
         key = rules.passphrase(answer.body, now, complain)
         if key is None:
             return
@@ -119,7 +118,7 @@ class Cloud:
     def _receipts(self, answer: Answer, what: str) -> list[rules.Sent]:
         complain = partial(self._broken, what)
         rules.plain(answer, complain)
-        rules.transport(answer, self._clock.seconds(), complain)
+        rules.transport(answer, self._now() / 1000, complain)
         return rules.read_objects(answer.body, rules.RECEIPT, complain)
 
     async def _ask(

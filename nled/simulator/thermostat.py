@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from nled.clocks import wall
 from nled.simulator import facts, life
 from nled.simulator.client import Client, Connect, tcp
 from nled.simulator.cloud import Cloud
@@ -21,7 +22,7 @@ from nled.simulator.memory import Bucket, Memory
 from nled.simulator.poll import Limits, Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
@@ -41,6 +42,7 @@ class Thermostat(Observed):
     Args:
         clock: the reactor; or a Clock, together with ``connect``.
         url: where the device was told to find its cloud, without the ``/entry``.
+        now: the device's wall clock, in ms.
         rng: gives the device its habits; the same seed, the same habits.
         connect: makes an endpoint for a host and port; TCP when left out.
         on_event: told ``(kind, detail)``; kinds are state, entry, code, claimed, push, refused,
@@ -69,6 +71,7 @@ class Thermostat(Observed):
     serial: str
     rng: Random = Factory(lambda self: Random(self.serial), takes_self=True)  # noqa: S311
     connect: Connect = Factory(lambda self: tcp(self.clock), takes_self=True)
+    now: Callable[[], int] = wall
     limits: Limits = field(factory=Limits)
     claim_polls: int = 3
     claim_interval: float = 2.0
@@ -94,7 +97,7 @@ class Thermostat(Observed):
     def __attrs_post_init__(self) -> None:
         identity = facts.Identity.of(self.serial)
         self._client = Client(self.clock, self.connect, identity.headers())
-        self.cloud = Cloud(self.url, identity, self._client, self.clock, self.limits, self.complain)
+        self.cloud = Cloud(self.url, identity, self._client, self.now, self.limits, self.complain)
         values = facts.boot(identity, self.rng)
         buckets = {f"{name}.{self.serial}": Bucket(value=value) for name, value in values.items()}
         self._memory = Memory(self.serial, partial(self.complain, "bucket"), buckets)
@@ -191,7 +194,7 @@ class Thermostat(Observed):
         self._poll = poll = Poll(
             claims,
             self.limits,
-            self.clock.seconds,
+            lambda: self.now() / 1000,
             partial(self.complain, "subscribe"),
             apply=lambda sent: self._take(sent, follow_ups),
             held=partial(self.become, "held"),

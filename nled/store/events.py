@@ -1,11 +1,8 @@
-"""The memory of notices, and the devices that count as online, in Redis."""
+"""The memory of notices, in Redis."""
 
 from nled.domain.notice import Notice, parse
 from nled.store import keys
-from nled.store.scripts import Scripts, load
-
-# So many devices are told of in one step: after an outage of the network all are silent at once.
-MOST_SILENT = 200
+from nled.store.scripts import Scripts
 
 
 class Events:
@@ -29,19 +26,7 @@ class Events:
         found = await self._scripts.client.command("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1)
         return found[0][0] if found else None
 
-    async def tell_silent(self, now: int, window: int) -> bool:
-        """Tell of devices that were online and have been silent for `window` ms, each once.
-
-        Returns:
-            Whether there may be more of them than are told of in one step.
-        """
-        told = await self._scripts.ask(_SWEEP, "", now, silent=now - window, most=MOST_SILENT)
-        return bool(told == MOST_SILENT)
-
 
 def _notice(identifier: str, entry: list[str]) -> Notice:
     _, head, _, fields = entry
     return parse(f"{head} {identifier} {fields}")
-
-
-_SWEEP = load("sweep")

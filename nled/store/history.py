@@ -28,7 +28,10 @@ class History:
         while True:
             page = await self._client.command("XRANGE", key, since, end, "COUNT", _PAGE)
             for identifier, flat in page:
-                yield _ms(identifier), dict(zip(flat[::2], flat[1::2], strict=True))
+                point = dict(zip(flat[::2], flat[1::2], strict=True))
+                # Only for `retime` in lua/tidy.lua.
+                point.pop("@", None)
+                yield _ms(identifier), point
             if len(page) < _PAGE:
                 return
             since = f"({page[-1][0]}"

@@ -38,6 +38,7 @@ nled:failures:ADDRESS       string keys that were none, this minute  until it en
 nled:owned                  zset   serial by when it was claimed     for ever
 nled:claims:ADDRESS         string claims tried in this minute       60 s
 nled:online                 zset   serial by last contact (ms)       until found silent
+nled:clock:HOST             string since when its clocks agree       a day
 nled:events                 stream the last notices: n, f            the newest 10 000 or so
 nled:changes                pub/sub one line for each change         -
 =========================== ====== ================================= ================================
@@ -70,6 +71,7 @@ API_KEYS = "nled:api-keys"
 _API_KEY = "nled:api-key:"
 _INVITE = "nled:invite:"
 _FAILURES = "nled:failures:"
+_CLOCK = "nled:clock:"
 
 LUA = f"""
 local DEVICES, CHANGES = '{DEVICES}', '{CHANGES}'
@@ -163,6 +165,11 @@ def home_shared(user: str) -> str:
 def api_key(identifier: str) -> str:
     """Name the hash of an API key."""
     return _API_KEY + identifier
+
+
+def clock(host: str) -> str:
+    """Name the string that says since when the clocks of a host agree."""
+    return _CLOCK + host
 
 
 def failures(address: str) -> str:

@@ -107,10 +107,12 @@ class Pairing:
 
 _ENTRY, _ENTRY_KEY, _CLAIM = load("entry"), load("entry_key"), load("claim")
 _GATE, _LEARN = load("gate"), load("learn")
-# INCR and EXPIRE in one step: a counter without an end would lock its address out for ever.
+# INCR and EXPIRE in one step: a counter without an end would lock its address out for ever, and one from
+# before a step back of the clock for as long as that.
 _COUNT = Script(
     "count",
-    """local count = redis.call('INCR', KEYS[1])
+    """if redis.call('TTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end
+    local count = redis.call('INCR', KEYS[1])
     if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
     return count""",
 )

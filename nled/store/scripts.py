@@ -5,6 +5,7 @@ device's slot.
 """
 
 from collections.abc import Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pkgutil import get_data
 from typing import Any, Protocol, TypeVar
@@ -13,6 +14,7 @@ import msgspec
 from attrs import frozen
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
+from nled import __version__
 from nled.domain.errors import Full
 from nled.domain.history import FLAGS, RECORDED
 from nled.domain.requests import MOST_FIELDS
@@ -20,6 +22,13 @@ from nled.store import keys
 from nled.store.client import Script
 
 T = TypeVar("T")
+_DAY = 86_400_000
+# Redis expires keys by its own clock, which may be wrong for a while: it keeps everything for so much longer
+# than nled does. What is past its days nled deletes itself, once it trusts the clock (nled/housekeeping.py).
+BACKSTOP = 400 * _DAY
+# When this version was made, in ms: it cannot be earlier.
+_YEAR, _MONTH = (int(part) for part in __version__.split(".")[:2])
+_RELEASED = int(datetime(2000 + _YEAR, _MONTH, 1, tzinfo=UTC).timestamp()) * 1000
 # What scripts share, each with what it builds on: the server makes every function of it each time one runs.
 READING = ("common", "state")
 WRITING = (*READING, "history", "write")
@@ -84,9 +93,10 @@ class Scripts:
         # The part of each request that is always the same, encoded once.
         self._same = msgspec.json.encode(
             {
-                "ttl": limits.ttl,
+                "ttl": limits.ttl + BACKSTOP,
+                "released": _RELEASED,
                 "momentary": limits.momentary,
-                "history": limits.history,
+                "history": limits.history + BACKSTOP,
                 "points": limits.points,
                 "most_devices": limits.devices,
                 "most_buckets": limits.buckets,

@@ -4,6 +4,7 @@ Twisted lets a slow client start its clock anew with each byte.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -118,6 +119,9 @@ class Channel(HTTPChannel):
 class BoundedSite(Site):
     """The factory of one port's connections.
 
+    Args:
+        now: ms since the epoch, for the Date header.
+
     Attributes:
         most_body: bytes a request body may have.
         most_connections: further ones are closed at once.
@@ -135,6 +139,7 @@ class BoundedSite(Site):
         self,
         resource: IResource,
         reactor: Any,
+        now: Callable[[], int],
         *,
         most_body: int,
         most_connections: int,
@@ -149,11 +154,12 @@ class BoundedSite(Site):
         self.connections = 0
         self.in_bodies = 0
         self.in_bodies_from: Counter[str] = Counter()
+        self._now = now
         self._date = (0, b"")
 
     def date(self) -> bytes:
         """Write the present second as a Date header has it."""
-        second = int(self.reactor.seconds())
+        second = self._now() // 1000
         if second != self._date[0]:
             self._date = (second, datetimeToString(second))
         return self._date[1]

@@ -38,10 +38,10 @@ class Away(Devices):
 class ControlTestCase(DeviceTestCase):
     async def setUp(self) -> None:
         await super().setUp()
+        # For `wait` alone; the time of a write is self.now.
         self.clock = Clock()
-        self.clock.advance(self.now / 1000)
         self.feed = Feed(self.clock)
-        self.control = Control(self.devices, self.feed, self.clock, lambda _: 0)
+        self.control = Control(self.devices, self.feed, self.clock, lambda: self.now, lambda _: 0)
         bus = Bus(
             reactor,
             self.address,
@@ -392,7 +392,9 @@ class Waiting(ControlTestCase):
 
     async def test_the_store_goes_away_meanwhile(self) -> None:
         """What was written is not said to have failed, and who waits is not kept for longer."""
-        self.control = Control(Away(self.devices._scripts), self.feed, self.clock, lambda _: 0)
+        self.control = Control(
+            Away(self.devices._scripts), self.feed, self.clock, lambda: self.now, lambda _: 0
+        )
         waiting = self.started("set_temperature", 25, 30)
         await self.waits(waiting, 2)
         self.feed.missed()

@@ -24,7 +24,7 @@ class Slow:
 class ArrivalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.store = Clock(), Slow()
-        self.arrivals = Arrivals(self.store, self.clock)
+        self.arrivals = Arrivals(self.store, self.clock, lambda: 5000)
 
     def test_those_of_one_turn_are_kept_together(self) -> None:
         self.assertIsNone(self.arrivals.entered("A" * 10, {"model": "x"}))

@@ -187,7 +187,9 @@ class DeviceMixin:
     def make_device(self, **changes):
         settings = {"serial": SERIAL, "activity": 0, "connect": self.server, "claim_polls": 1} | changes
         observer = lambda *event: self.events.append(event)  # noqa: E731
-        return Thermostat(self.clock, "http://nled.test:8000", on_event=observer, **settings)
+        # Nothing steps here: one clock is both.
+        wall = lambda: int(self.clock.seconds() * 1000)  # noqa: E731
+        return Thermostat(self.clock, "http://nled.test:8000", on_event=observer, now=wall, **settings)
 
     def finish(self, coroutine, limit=1000.0):
         """Let time pass from one thing to the next until the coroutine has ended."""

@@ -26,7 +26,7 @@ from nled.store.devices import Devices, Write
 from nled.store.lan import Neighbours
 from nled.store.pairing import Arrival, Pairing
 from nled.store.people import People
-from nled.store.scripts import Scripts
+from nled.store.scripts import BACKSTOP, Scripts
 from tests.store.test_buckets import LIMITS, SERIAL
 from tests.store.test_pairing import HOUR, OTHER, PairingTestCase
 
@@ -181,7 +181,7 @@ class RoundTrip(ArchiveTestCase):
             self.assertEqual(life == -1, forever, key)
         self.assertEqual(await self.pairing.serial_of("18B430ABCDEF"), SERIAL)
         ends = await self.client.command("PEXPIRETIME", "nled:invite:1f")
-        self.assertEqual(ends, self.now + HOUR + INVITE_KEPT)
+        self.assertEqual(ends, self.now + HOUR + INVITE_KEPT + LIMITS.ttl + BACKSTOP)
 
     async def test_pending_writes_are_delivered_afterwards(self) -> None:
         await self.paired()

@@ -17,6 +17,7 @@ from nled.store.client import StoreUnavailable
 from nled.store.devices import STEP, Devices, Wanted, Write, Written
 from nled.store.pairing import Arrival, Pairing
 from nled.store.scripts import Limits, Scripts
+from nled.store.upkeep import Upkeep
 from tests.store.support import StoreTestCase
 from tests.store.test_buckets import DAY, DEVICE, MINUTE, SCHEDULE, SERIAL, SHARED, texts
 
@@ -159,7 +160,8 @@ class Reading(DeviceTestCase):
         await self.put({"x": 1})
         await self.put({"x": 1}, ObjectKey("shared", OTHER), serial=OTHER)
         await self.claimed(OTHER)
-        self.now += LIMITS.ttl
+        self.now += LIMITS.ttl + 2000
+        await Upkeep(Scripts(self.client, LIMITS)).expire(self.now, LIMITS.ttl)
         known = await self.many([SERIAL, OTHER], self.now)
         self.assertEqual([device.serial for device in known], [OTHER])
 

@@ -7,12 +7,12 @@ from twisted.internet import reactor
 from nled.domain.buckets import ObjectKey
 from nled.domain.notice import Notice, parse
 from nled.domain.requests import Put
-from nled.store import events, keys
+from nled.store import keys, upkeep
 from nled.store.bus import Bus
 from nled.store.events import Events
 from nled.store.scripts import Scripts, load
 from tests.store.support import until
-from tests.store.test_buckets import DEVICE, LIMITS, MINUTE, NOW, SERIAL, SHARED, BucketTestCase, texts
+from tests.store.test_buckets import DAY, DEVICE, LIMITS, MINUTE, NOW, SERIAL, SHARED, BucketTestCase, texts
 
 WINDOW = 5 * MINUTE
 OTHER = "02AA01AC33140F62"
@@ -142,16 +142,19 @@ class Online(EventsTestCase):
     async def contact(self, serial: str, now: int) -> None:
         await self.buckets.put(serial, [Put(ObjectKey("shared", serial), None, None, texts({"x": 1}))], now)
 
+    async def look(self, now: int, *, stepped: bool = False) -> bool:
+        return await upkeep.Upkeep(Scripts(self.client, LIMITS)).tell_silent(now, WINDOW, stepped=stepped)
+
     async def told(self) -> list[tuple[str, str]]:
         return [(e.serial, e.what) for e in await self.all() if e.what in ("online", "offline")]
 
     async def test_silent_for_too_long_and_back(self) -> None:
         await self.contact(SERIAL, NOW)
         await self.contact(SERIAL, NOW + MINUTE)
-        await self.events.tell_silent(NOW + MINUTE + WINDOW - 1, WINDOW)
+        await self.look(NOW + MINUTE + WINDOW - 1)
         self.assertEqual(await self.told(), [(SERIAL, "online")])
         for _ in range(2):
-            await self.events.tell_silent(NOW + MINUTE + WINDOW, WINDOW)
+            await self.look(NOW + MINUTE + WINDOW)
         self.assertEqual(await self.told(), [(SERIAL, "online"), (SERIAL, "offline")])
         await self.contact(SERIAL, NOW + 2 * WINDOW)
         self.assertEqual((await self.told())[2:], [(SERIAL, "online")])
@@ -159,16 +162,32 @@ class Online(EventsTestCase):
     async def test_each_on_its_own(self) -> None:
         await self.contact(SERIAL, NOW)
         await self.contact(OTHER, NOW + MINUTE)
-        await self.events.tell_silent(NOW + WINDOW, WINDOW)
+        await self.look(NOW + WINDOW)
         self.assertEqual((await self.told())[2:], [(SERIAL, "offline")])
 
     async def test_many_at_once_take_several_steps(self) -> None:
-        self.patch(events, "MOST_SILENT", 2)
+        self.patch(upkeep, "MOST_SILENT", 2)
         for serial in (SERIAL, OTHER, "02AA01AC33140F63"):
             await self.contact(serial, NOW)
-        self.assertTrue(await self.events.tell_silent(NOW + WINDOW, WINDOW))
-        self.assertFalse(await self.events.tell_silent(NOW + WINDOW, WINDOW))
+        self.assertTrue(await self.look(NOW + WINDOW))
+        self.assertFalse(await self.look(NOW + WINDOW))
         self.assertEqual([what for _, what in await self.told()], ["online"] * 3 + ["offline"] * 3)
+
+    async def test_after_a_step_nobody_was_silent_for_long(self) -> None:
+        await self.contact(SERIAL, NOW)
+        self.assertFalse(await self.look(NOW + DAY, stepped=True))
+        self.assertFalse(await self.look(NOW + DAY + WINDOW - 1))
+        self.assertEqual(await self.told(), [(SERIAL, "online")])
+        self.assertEqual(await self.client.command("ZSCORE", keys.DEVICES, SERIAL), str(NOW + DAY))
+        await self.look(NOW + DAY + WINDOW)
+        self.assertEqual((await self.told())[1:], [(SERIAL, "offline")])
+
+    async def test_one_heard_of_in_a_time_to_come_is_missed_after_a_window(self) -> None:
+        await self.contact(SERIAL, NOW + 365 * DAY)
+        await self.look(NOW)
+        self.assertEqual(await self.client.command("ZSCORE", keys.DEVICES, SERIAL), str(NOW))
+        await self.look(NOW + WINDOW)
+        self.assertEqual(await self.told(), [(SERIAL, "online"), (SERIAL, "offline")])
 
     async def test_one_that_is_not_let_in_is_not_online(self) -> None:
         for number in range(LIMITS.devices):

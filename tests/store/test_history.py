@@ -9,10 +9,10 @@ from nled.domain.requests import Put
 from nled.store import keys
 from nled.store.buckets import Buckets
 from nled.store.devices import Devices, Write
-from nled.store.events import Events
 from nled.store.history import History
 from nled.store.pairing import Arrival, Pairing
-from nled.store.scripts import Scripts
+from nled.store.scripts import BACKSTOP, Scripts
+from nled.store.upkeep import Upkeep
 from tests.store.support import StoreTestCase
 from tests.store.test_buckets import DAY, LIMITS, MINUTE, SERIAL
 
@@ -29,7 +29,7 @@ class HistoryTestCase(StoreTestCase):
         await super().setUp()
         scripts = Scripts(self.client, self.limits)
         self.buckets, self.devices, self.history = Buckets(scripts), Devices(scripts), History(self.client)
-        self.pairing, self.events = Pairing(scripts, HOUR), Events(scripts)
+        self.pairing, self.upkeep = Pairing(scripts, HOUR), Upkeep(scripts)
 
     async def put(self, at: int, kind: str = "shared", serial: str = SERIAL, **values: Any) -> None:
         texts = {name: encode(value) for name, value in values.items()}
@@ -44,6 +44,11 @@ class HistoryTestCase(StoreTestCase):
         now = int((await self.client.command("TIME"))[0]) * 1000
         await self.pairing.entry_key(serial, code, now)
         self.assertEqual(await self.pairing.claim(code, user, now), serial)
+
+    async def tidy(self, now: int, age: int) -> None:
+        """Go round all devices: those that were met, and those that are owned."""
+        for _ in range(2):
+            await self.upkeep.tidy(now, age)
 
     async def points(
         self, start: int = 0, end: int = NOW + DAY, serial: str = SERIAL
@@ -93,8 +98,40 @@ class Recording(HistoryTestCase):
     async def test_a_clock_that_was_far_ahead(self) -> None:
         await self.put(NOW + 1000 * DAY, current_temperature=20, target_temperature=19)
         await self.put(NOW, current_temperature=21)
-        expected = [(NOW, {"temperature": "21", "target": "19"})]
+        await self.put(NOW + HOUR, current_temperature=22)
+        # They wait behind the point that lies ahead, until the clock has been right for long enough.
+        await self.tidy(NOW + DAY, 30 * DAY)
+        expected = [
+            (NOW, {"temperature": "20", "target": "19"}),
+            (NOW, {"temperature": "21"}),
+            (NOW + HOUR, {"temperature": "22"}),
+        ]
         self.assertEqual(await self.points(0, NOW + 2000 * DAY), expected)
+        await self.put(NOW + DAY, current_temperature=23)
+        self.assertEqual((await self.points(0, NOW + 2000 * DAY))[-1][0], NOW + DAY)
+
+    async def test_a_clock_that_was_ahead_for_a_minute_costs_nothing(self) -> None:
+        await self.put(NOW, current_temperature=20)
+        await self.put(NOW + MINUTE, current_temperature=21)
+        # Two minutes later by a wrong clock, and then by the right one.
+        await self.put(NOW + 2 * MINUTE + 365 * DAY, current_temperature=22)
+        await self.put(NOW + 3 * MINUTE + 365 * DAY, current_temperature=23)
+        await self.put(NOW + 4 * MINUTE, current_temperature=24)
+        await self.tidy(NOW + DAY, 30 * DAY)
+        self.assertEqual(
+            [(at - NOW, each["temperature"]) for at, each in await self.points()],
+            [(0, "20"), (MINUTE, "21"), (3 * MINUTE, "22"), (4 * MINUTE, "23"), (4 * MINUTE, "24")],
+        )
+
+    async def test_a_clock_that_was_behind_for_a_minute_costs_nothing(self) -> None:
+        await self.put(NOW, current_temperature=20)
+        await self.put(NOW - 365 * DAY, current_temperature=21)
+        await self.put(NOW + MINUTE, current_temperature=22)
+        await self.tidy(NOW + DAY, 30 * DAY)
+        self.assertEqual(
+            [(at - NOW, each["temperature"]) for at, each in await self.points()],
+            [(0, "20"), (0, "21"), (MINUTE, "22")],
+        )
 
     async def test_eco_and_away_as_flags(self) -> None:
         await self.put(NOW, "device", eco={"mode": "auto-eco", "touched_by": 1})
@@ -143,7 +180,7 @@ class Recording(HistoryTestCase):
     async def test_online_and_offline(self) -> None:
         await self.put(NOW, leaf=True)
         await self.put(NOW + 10_000, leaf=False)
-        await self.events.tell_silent(NOW + 400_000, 300_000)
+        await self.upkeep.tell_silent(NOW + 400_000, 300_000, stepped=False)
         await self.put(NOW + 500_000, leaf=True)
         found = [(at - NOW, each) async for at, each in self.history.points(SERIAL, 0, NOW + DAY)]
         # Offline from the last contact on.
@@ -189,6 +226,21 @@ class Reading(HistoryTestCase):
         self.assertEqual(await self.points(serial=OTHER), [])
 
 
+class Age(HistoryTestCase):
+    async def test_age(self) -> None:
+        for hour in range(24 * 12):
+            for minute in range(0, 60, 15):
+                at = NOW + hour * HOUR + minute * MINUTE
+                await self.put(at, current_temperature=(hour * 60 + minute) / 100)
+        found = await self.points(0, NOW + 100 * DAY)
+        # Nothing is dropped by a clock that may be ahead.
+        self.assertEqual(found[0][0], NOW)
+        await self.tidy(at, 2 * DAY)
+        found = await self.points(0, NOW + 100 * DAY)
+        age = at - found[0][0]
+        self.assertTrue(2 * DAY - HOUR <= age <= 4 * DAY, age / DAY)
+
+
 class Bounds(HistoryTestCase):
     limits = evolve(LIMITS, points=300, history=2 * DAY)
 
@@ -199,20 +251,16 @@ class Bounds(HistoryTestCase):
         # Approximately: Redis drops whole blocks of a hundred.
         self.assertTrue(300 <= kept <= 401, kept)
 
-    async def test_age(self) -> None:
-        for hour in range(24 * 12):
-            for minute in range(0, 60, 15):
-                at = NOW + hour * HOUR + minute * MINUTE
-                await self.put(at, current_temperature=(hour * 60 + minute) / 100)
-        found = await self.points(0, NOW + 100 * DAY)
-        age = at - found[0][0]
-        self.assertTrue(2 * DAY - HOUR <= age <= 4 * DAY, age / DAY)
-
     async def test_of_a_device_that_is_gone(self) -> None:
         await self.put(NOW, current_temperature=20)
         for key in (keys.history(SERIAL), keys.history(SERIAL).replace("history", "latest")):
             left = await self.client.command("PTTL", key)
-            self.assertTrue(2 * DAY < left <= 2 * DAY + HOUR, left)
+            self.assertTrue(2 * DAY < left - BACKSTOP + MINUTE <= 2 * DAY + MINUTE, left)
+
+        await self.tidy(NOW + 2 * DAY, 2 * DAY)
+        self.assertEqual(len(await self.points()), 1)
+        await self.tidy(NOW + 2 * DAY + 1, 2 * DAY)
+        self.assertEqual(await self.points(), [])
 
     async def test_forgotten(self) -> None:
         await self.put(NOW, current_temperature=20)

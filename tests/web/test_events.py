@@ -52,7 +52,9 @@ class StreamTestCase(SynchronousTestCase):
 
         router = Router(control_path)
         router.add(endpoint.path, handle, endpoint.method)
-        self.site = BoundedSite(router.resource(), self.clock, most_body=1000, most_connections=10)
+        self.site = BoundedSite(
+            router.resource(), self.clock, lambda: 1000, most_body=1000, most_connections=10
+        )
 
     async def visible(self, _: Principal) -> frozenset[str] | None:
         if self.refused:
@@ -251,7 +253,7 @@ class OverTcp(TestCase):
 
         router = Router(control_path)
         router.add("/api/events", handle, "GET")
-        site = BoundedSite(router.resource(), reactor, most_body=1000, most_connections=10)
+        site = BoundedSite(router.resource(), reactor, lambda: 0, most_body=1000, most_connections=10)
         port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         with socket.socket() as client:

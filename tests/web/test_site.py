@@ -36,7 +36,7 @@ class SiteTestCase(SynchronousTestCase):
         router.add("/late", self.late, "GET")
         router.add("/of/<name>", self.of, "GET")
         router.add("/held", self.held, "GET")
-        self.site = BoundedSite(router.resource(), self.clock, most_body=1000, most_connections=2)
+        self.site = BoundedSite(router.resource(), self.clock, lambda: 0, most_body=1000, most_connections=2)
         self.channel, self.transport = self.connect()
 
     def connect(self) -> tuple[Any, Transport]:

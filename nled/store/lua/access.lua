@@ -89,3 +89,25 @@ local function unshareable(user)
     return 'full'
   end
 end
+
+-- Delete what the device said and was told, as if it had never been heard of; whose it is stays.
+local function drop_state()
+  local mac = redis.call('HGET', facts, 'wifi')
+  if mac and redis.call('GET', mac_key(mac)) == serial then redis.call('DEL', mac_key(mac)) end
+  local keys = redis.call('SMEMBERS', index)
+  -- How far it has come with its home is kept without being listed.
+  if owner then keys[#keys + 1], keys[#keys + 2] = home_keys() end
+  for _, key in ipairs(keys) do redis.call('DEL', device_key(serial, 'bucket:' .. key)) end
+  for _, what in ipairs({ 'facts', 'buckets', 'pin', 'secret' }) do redis.call('DEL', device_key(serial, what)) end
+  redis.call('ZREM', DEVICES, serial)
+  redis.call('ZREM', ONLINE, serial)
+end
+
+-- Delete what is left of a device that is nobody's and whose past is gone, and tell of it.
+local function drop_rest()
+  drop_state()
+  local code = redis.call('HGET', device_key(serial, 'key'), 'code')
+  if code and redis.call('GET', code_key(code)) == serial then redis.call('DEL', code_key(code)) end
+  redis.call('DEL', device_key(serial, 'key'), device_key(serial, 'previous'))
+  notice(serial, 'device.' .. serial, 0, 0, 'forgotten')
+end

@@ -10,6 +10,8 @@ local stored, expires, used, minute, count, name, scopes, user, devices = unpack
   'hash', 'expires', 'used', 'minute', 'count', 'name', 'scopes', 'user', 'devices'))
 if stored ~= hash or (expires and tonumber(expires) <= now) then
   if most == 0 then return { 'wrong' } end
+  -- More than the minute is left of it where the clock was stepped back: the address would be shut out as long.
+  if redis.call('PTTL', KEYS[2]) > 60000 then redis.call('DEL', KEYS[2]) end
   if tonumber(redis.call('GET', KEYS[2]) or 0) >= most then return { 'slow' } end
   -- The count is one of the minute, as that of a key's requests: the answer names the end of it.
   if redis.call('INCR', KEYS[2]) == 1 then redis.call('PEXPIRE', KEYS[2], 60000 - now % 60000) end
@@ -24,7 +26,7 @@ if limit > 0 then
   count = math.min(before, limit) + 1
   if count ~= before then changed = { 'minute', this, 'count', count } end
 end
-if now - tonumber(used or 0) >= 60000 then
+if math.abs(now - tonumber(used or 0)) >= 60000 then
   changed[#changed + 1], changed[#changed + 2] = 'used', now
 end
 if #changed > 0 then redis.call('HSET', KEYS[1], unpack(changed)) end

@@ -45,8 +45,23 @@ local function stamp_text(revision, timestamp, at, kind)
   return string.format('%.0f %.0f %.0f %s', revision, timestamp, at, kind)
 end
 
+-- A stored time, or 0 where it lies ahead by more than the clocks of two machines differ: the clock was wrong then or
+-- is wrong now, and how long ago it was nobody knows. It counts as long past, or what waits for it would hang as long.
+local SKEW = 60000
+local function past(at) return at <= now + SKEW and at or 0 end
+
 local function expired(stamp)
-  return stamp.kind ~= 's' and stamp.at + request.momentary <= now
+  return stamp.kind ~= 's' and past(stamp.at) + request.momentary <= now
+end
+
+-- Let a key live on, and never for less than it would. Redis goes by the clock of its machine, which may be wrong: the
+-- lifetime is far longer than nled keeps anything (store/scripts.py), and counts from the release of this version at
+-- the earliest, since a machine without a clock of its own begins in 1970.
+local function live_on(key, life)
+  life = life or request.ttl
+  if redis.call('PTTL', key) >= life * 0.99 then return end
+  local time = tonumber(redis.call('TIME')[1]) * 1000
+  redis.call('PEXPIRE', key, string.format('%.0f', life + math.max(0, request.released - time)))
 end
 
 -- The writes that went stale before the device took them, as the view remembers them: revision by field. What
@@ -109,8 +124,7 @@ end
 local function contact()
   if redis.call('ZADD', DEVICES, 'XX', 'CH', now, serial) == 0 and not redis.call('ZSCORE', DEVICES, serial) then
     if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
-      redis.call('ZREMRANGEBYSCORE', DEVICES, '-inf', now - request.ttl)
-      if redis.call('ZCARD', DEVICES) >= request.most_devices then return false end
+      return false
     end
     redis.call('ZADD', DEVICES, now, serial)
     redis.call('HSETNX', facts, 'first', now)
@@ -122,11 +136,11 @@ local function contact()
   end
   -- Once per hundredth of the lifetime is often enough, and keeps a contact cheap.
   if redis.call('PTTL', facts) < request.ttl * 0.99 then
-    redis.call('PEXPIRE', facts, request.ttl)
-    redis.call('PEXPIRE', index, request.ttl)
-    redis.call('PEXPIRE', device_key(serial, 'secret'), request.ttl)
+    live_on(facts)
+    live_on(index)
+    live_on(device_key(serial, 'secret'))
     for _, key in ipairs(redis.call('SMEMBERS', index)) do
-      redis.call('PEXPIRE', device_key(serial, 'bucket:' .. key), request.ttl)
+      live_on(device_key(serial, 'bucket:' .. key))
     end
   end
   return true
@@ -138,6 +152,6 @@ local function learn_mac(mac)
   redis.call('HSETNX', facts, 'wifi', mac)
   if redis.call('HGET', facts, 'wifi') == mac then
     redis.call('SET', mac_key(mac), serial, 'NX')
-    redis.call('PEXPIRE', mac_key(mac), request.ttl)
+    live_on(mac_key(mac))
   end
 end

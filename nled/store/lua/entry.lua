@@ -8,7 +8,8 @@ for _, arrival in ipairs(request.arrivals) do
     redis.call('HSET', facts, 'entry', now, unpack(arrival.facts))
     if arrival.mac ~= '' then learn_mac(arrival.mac) end
     if arrival.secret ~= '' then
-      redis.call('SET', device_key(serial, 'secret'), arrival.secret, 'PX', request.ttl)
+      redis.call('SET', device_key(serial, 'secret'), arrival.secret)
+      live_on(device_key(serial, 'secret'))
     end
     if arrival.reset then
       -- It has forgotten every timestamp, and whose it is: it may be claimed anew.

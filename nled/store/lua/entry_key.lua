@@ -16,7 +16,8 @@ if not code then
   code = request.fresh
   if redis.call('EXISTS', code_key(code)) == 1 then return { 'taken' } end
 end
-if expires - now < request.slide then
+-- One that ends later than any can is of a clock that was wrong.
+if expires - now < request.slide or expires - now > request.life then
   expires = now + request.life
   redis.call('HSET', key, 'code', code, 'expires', expires)
   redis.call('PEXPIREAT', key, expires)

@@ -10,7 +10,7 @@ local fits = 1
 if request.pin ~= '' then
   local pin = device_key(serial, 'pin')
   if owner or redis.call('ZSCORE', DEVICES, serial) then redis.call('SET', pin, request.pin, 'NX') end
-  redis.call('PEXPIRE', pin, request.ttl)
+  live_on(pin)
   fits = (redis.call('GET', pin) or request.pin) == request.pin and 1 or 0
 end
 return { tier, fits }

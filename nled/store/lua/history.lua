@@ -13,11 +13,6 @@ record = function(member, points, at)
   local known = redis.call('HMGET', latest, unpack(names))
   local ms, count = (known[1] or '-1 0'):match('^(%S+) (%S+)$')
   ms, count = tonumber(ms), tonumber(count)
-  if ms > now + request.history then
-    -- The clock was far ahead: what was recorded then would hold up all that comes.
-    redis.call('DEL', stream)
-    ms = -1
-  end
   for i = 1, #points, 2 do
     if known[(i + 3) / 2] ~= points[i + 1] then
       changed[#changed + 1], changed[#changed + 2] = points[i], points[i + 1]
@@ -36,12 +31,14 @@ record = function(member, points, at)
       if flat[i] ~= '@' then changed[#changed + 1], changed[#changed + 2] = flat[i], flat[i + 1] end
     end
   end
+  -- Behind a last point that lies ahead it says when it was, for `retime`.
+  if ms > now + SKEW then changed[#changed + 1], changed[#changed + 2] = '@', string.format('%.0f', now) end
   -- By pcall: whatever is wrong with a history, no write of a device may fail for it.
   redis.pcall('XADD', stream, 'MAXLEN', '~', request.points, string.format('%.0f-%.0f', at, count), unpack(changed))
   if first then
-    redis.pcall('XTRIM', stream, 'MINID', '~', string.format('%.0f', math.max(at - request.history, 0)))
-    redis.call('PEXPIRE', stream, request.history + HOUR)
-    redis.call('PEXPIRE', latest, request.history + HOUR)
+    -- What is too old is dropped when the clock can be trusted (tidy.lua), not by one that may be ahead.
+    live_on(stream, request.history)
+    live_on(latest, request.history)
   end
 end
 

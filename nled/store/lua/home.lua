@@ -22,7 +22,7 @@ local function newer(key, claim)
   if #names == 0 then return nil end
   if key:sub(1, 9) == 'schedule.' then
     local at = numbers(view, 'pa')
-    if newest > pushed and now - at < SPACING then
+    if newest > pushed and now - past(at) < SPACING then
       due = at + SPACING - now
       return nil
     end
@@ -33,7 +33,7 @@ local function newer(key, claim)
   end
   redis.call('HSET', view, 'p', timestamp, 'pa', now)
   if pushed < timestamp then notice(serial, key, revision, timestamp, 'pushed', names) end
-  if content ~= view then redis.call('PEXPIRE', view, request.ttl) end
+  if content ~= view then live_on(view) end
   return { revision, timestamp, key, fields }
 end
 

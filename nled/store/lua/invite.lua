@@ -22,6 +22,6 @@ local invite = invite_key(request.id)
 redis.call('HSET', invite, 'hash', request.hash, 'serial', serial, 'permission', request.permission,
   'created', now, 'expires', request.expires, 'state', 'pending')
 if given(request.by) then redis.call('HSET', invite, 'by', request.by) end
-redis.call('PEXPIREAT', invite, request.expires + request.kept)
+redis.call('PEXPIREAT', invite, request.expires + request.kept + request.ttl)
 redis.call('SADD', invites, request.id)
 return 'ok'

@@ -20,7 +20,8 @@ end
 
 local function fill_text(what, text)
   if not given(text) then return end
-  redis.call('SET', device_key(serial, what), text, 'NX', 'PX', request.ttl)
+  redis.call('SET', device_key(serial, what), text, 'NX')
+  live_on(device_key(serial, what))
 end
 
 local function restore_owner(of)
@@ -49,7 +50,7 @@ local function restore_shares(shares, invites)
     local rightful = not given(by) or by == owner or redis.call('HGET', device_key(serial, 'shares'), by) == 'admin'
     if ends > now and rightful and redis.call('EXISTS', invite_key(id)) == 0 then
       redis.call('HSET', invite_key(id), 'serial', serial, unpack(fields))
-      redis.call('PEXPIREAT', invite_key(id), ends)
+      redis.call('PEXPIREAT', invite_key(id), ends + request.ttl)
       redis.call('SADD', device_key(serial, 'invites'), id)
       stored = true
     end
@@ -66,7 +67,7 @@ local function restore_bucket(key, fields)
   end
   redis.call('HINCRBY', facts, 'bytes', grown)
   redis.call('SADD', index, key)
-  redis.call('PEXPIRE', view, request.ttl)
+  live_on(view)
 end
 
 local function restore_device()
@@ -86,9 +87,12 @@ local function restore_device()
   if given(r.previous) then redis.call('SET', device_key(serial, 'previous'), r.previous, 'NX') end
   for _, bucket in ipairs(r.buckets) do restore_bucket(unpack(bucket)) end
   local mac = redis.call('HGET', facts, 'wifi')
-  if mac then redis.call('SET', mac_key(mac), serial, 'NX', 'PX', request.ttl) end
-  redis.call('PEXPIRE', facts, request.ttl)
-  redis.call('PEXPIRE', index, request.ttl)
+  if mac then
+    redis.call('SET', mac_key(mac), serial, 'NX')
+    live_on(mac_key(mac))
+  end
+  live_on(facts)
+  live_on(index)
 end
 
 local function restore_person()
@@ -114,8 +118,8 @@ local function restore_history()
       stored = true
     end
   end
-  redis.call('PEXPIRE', stream, request.history + 3600000)
-  redis.call('PEXPIRE', latest, request.history + 3600000)
+  live_on(stream, request.history)
+  live_on(latest, request.history)
 end
 
 local restore = {

@@ -36,10 +36,10 @@ local function progress(name, stamp, acked, pushed, never)
   return stamp.timestamp <= pushed and 'pushed' or 'queued'
 end
 
--- Whether the device was met, and not too long ago to be remembered, or is owned; and when it came last.
+-- Whether the device was met and is still remembered (expire.lua), or is owned; and when it came last.
 local function known()
   local seen = redis.call('ZSCORE', DEVICES, serial)
-  return owner or tonumber(seen or 0) > now - request.ttl, seen
+  return owner or seen, seen
 end
 
 local RANK = { queued = 1, pushed = 2, expired = 3, acknowledged = 4 }

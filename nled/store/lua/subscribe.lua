@@ -21,9 +21,9 @@ local function record(key, claim)
   end
   if last ~= claim then
     redis.call('HSET', view, 'c', claim)
-    redis.call('PEXPIRE', view, request.ttl)
+    live_on(view)
     redis.call('SADD', index, key)
-    redis.call('PEXPIRE', index, request.ttl)
+    live_on(index)
     if content ~= view and claim > numbers(content, 'c') then redis.call('HSET', content, 'c', claim) end
   end
 end
@@ -66,7 +66,7 @@ table.sort(stored)
 for _, key in ipairs(with_home_first(stored)) do
   if not claims[key] then
     local claim, pushed, at = numbers(select(2, locate(key)), 'c', 'p', 'pa')
-    claims[key] = at > entry and math.max(claim, pushed) or claim
+    claims[key] = past(at) > past(entry) and math.max(claim, pushed) or claim
     baselines[#baselines + 1], baselines[#baselines + 2] = key, claims[key]
     keys[#keys + 1] = key
   end
@@ -75,7 +75,7 @@ end
 -- A device that never takes what it is given must end up held: after three quick tries, one a minute.
 local function worn_out(view, newest)
   local pushed, at, tries = numbers(view, 'p', 'pa', 'n')
-  if newest > pushed or now - at > 60000 then tries = 0 end
+  if newest > pushed or now - past(at) > 60000 then tries = 0 end
   redis.call('HSET', view, 'n', tries + 1)
   return tries >= 3
 end

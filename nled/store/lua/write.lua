@@ -187,8 +187,8 @@ local function commit(w, content, view, set, drop, grown)
     -- From then on it lives on with the device's other keys, by contact.
     if new then
       redis.call('SADD', index, w.key)
-      redis.call('PEXPIRE', index, request.ttl)
-      redis.call('PEXPIRE', content, request.ttl)
+      live_on(index)
+      live_on(content)
     end
   end
   record_change(w.key, set)
