@@ -14,7 +14,7 @@ from nled.store.client import StoreUnavailable
 from nled.store.upkeep import Upkeep
 from nled.troubles import Troubles
 
-EVERY = 5.0
+EVERY = 2.0
 # How often the clocks are noted for the next process, in ms.
 _NOTE = 60_000
 # So long after a step nothing is said of it any more, in ms.

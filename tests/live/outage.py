@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -21,8 +22,13 @@ class OutageCase(TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="nled-live-"))
         self.stack.callback(shutil.rmtree, self.folder)
 
-    def start(self, state: Path | None = None, **sections: dict[str, object]) -> LiveDaemon:
-        daemon = LiveDaemon(sections, state=state)
+    def start(
+        self,
+        state: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        **sections: dict[str, object],
+    ) -> LiveDaemon:
+        daemon = LiveDaemon(sections, state=state, environ=environ)
         self.stack.callback(daemon.stop)
         return daemon
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -44,6 +44,7 @@ class LiveDaemon:
         state: a state directory of somebody else, which is left alone.
         ready: whether to wait until it answers; otherwise the caller looks after its end.
         first: Python statements to run in its process before anything else.
+        environ: variables of its environment beside PATH.
     """
 
     device: int
@@ -56,12 +57,14 @@ class LiveDaemon:
         state: Path | None = None,
         ready: bool = True,
         first: str = "",
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nled-live-"))
         self.state = state or self.folder / "state"
         self.log_file = self.folder / "log"
         self._settings = settings or {}
         self._first = first
+        self._environ = {"PATH": os.environ["PATH"], **(environ or {})}
         self.start(ready=ready)
 
     def start(self, *, ready: bool = True) -> None:
@@ -85,7 +88,7 @@ class LiveDaemon:
                     str(file),
                 ],
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"]},
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
