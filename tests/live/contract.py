@@ -9,7 +9,7 @@ from nled.simulator.facts import Identity, boot
 from tests.live.support import LiveDaemon
 from tests.live.wire import Answer, Wire
 
-OWNERS = {"02AA01AB12345678": "ann", "02AA01AB00000002": "bob"}
+OWNERS = {"02AA01AB01234567": "ann", "02AA01AB00000002": "bob"}
 # Nobody without a key, no limits that many requests reach, and no network to scan.
 SETTINGS = {
     "control": {"trusted_networks": []},

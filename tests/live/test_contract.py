@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from nled.apidoc import EXAMPLES
+from nled.apidoc import EXAMPLES, SERIAL
 from tests.live.contract import household_daemon
 
 HERE = Path(__file__).parent
@@ -61,6 +61,6 @@ class ContractTests(TestCase):
                 # It does not end.
                 continue
             with self.subTest(name):
-                target = path.replace("{device_id}", "02AA01AB12345678") + query.replace("wait=10", "wait=0")
+                target = path.replace("{device_id}", SERIAL) + query.replace("wait=10", "wait=0")
                 answer = self.household.ask(method, target, body)
                 self.assertEqual(answer.status, 200, answer)
