@@ -105,7 +105,7 @@ class Person:
 
     async def do_something(self) -> bool:
         """Set one thing or another."""
-        doings = (self.set_temperature, self.set_temperature_hosted, self.set_humidity, self.set_schedule)
+        doings = (self.set_temperature, self.set_temperature_hosted, self.set_threshold, self.set_schedule)
         return await self._random.choices(doings, (5, 3, 2, 1))[0]()
 
     async def set_temperature(self) -> bool:
@@ -120,10 +120,10 @@ class Person:
         body = {"value": value, "mode": "heat", "scale": "C"}
         return await self._write(self._hosted, path, body, "shared", {"target_temperature": value})
 
-    async def set_humidity(self) -> bool:
-        """Set the humidity."""
+    async def set_threshold(self) -> bool:
+        """Set after how many seconds the filter is to be replaced."""
         self._number += 1
-        wanted = {"target_humidity": 10 + self._number % 50}
+        wanted = {"filter_replacement_threshold_sec": self._number}
         return await self._command("set_device_setting", wanted, "device", wanted)
 
     async def set_schedule(self) -> bool:
@@ -148,9 +148,10 @@ class Person:
         began = self._clock.seconds()
         status, answer = await caller.ask("POST", path, body)
         if status != 200:
-            self._failing = began if self._failing is None else self._failing
             if 400 <= status < 500:
                 write.refused()
+            elif self._failing is None:
+                self._failing = began
             return False
         write.acknowledged()
         self._ledger.events.add((key, answer["data"]["revision"] if "data" in answer else answer["revision"]))

@@ -1,5 +1,7 @@
 """What came out, as one table."""
 
+from collections import Counter
+
 from attrs import define, field
 
 from faults.run import Result, flat
@@ -57,7 +59,7 @@ def line(result: Result, seconds: float) -> str:
     text = (
         f"{result.name} ({seconds:.1f} s): {result.acknowledged} acknowledged, {result.lost} lost, {verdict}"
     )
-    return "\n".join((text, *(f"    {each}" for each in result.problems[:_MOST])))
+    return "\n".join((text, *(f"    {each}" for each in _problems(result))))
 
 
 def table(report: Report) -> str:
@@ -94,7 +96,12 @@ def table(report: Report) -> str:
         growth, slope = flat(report.memory)
         lines.append(f"Memory since the first round: {growth:+.1f} MiB, {slope:+.1f} MiB an hour.")
     for result in report.results:
-        lines += [f"{result.name}: {each}" for each in result.problems[:_MOST]]
+        lines += [f"{result.name}: {each}" for each in _problems(result)]
     if report.grown:
         lines.append(report.grown)
     return "\n".join(lines)
+
+
+def _problems(result: Result) -> list[str]:
+    counted = Counter(result.problems).most_common(_MOST)
+    return [f"{times} x {each}" if times > 1 else each for each, times in counted]

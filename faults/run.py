@@ -76,7 +76,7 @@ async def _run(kind: Kind, world: World, result: Result) -> None:
             await world.reset(moved)
     finally:
         await kind.heal(world)
-    await _recovered(world)
+    await _recovered(world, newcomer)
     incidents = list(world.incidents)
     world.incidents.clear()
     await world.traffic()
@@ -111,14 +111,15 @@ async def _run(kind: Kind, world: World, result: Result) -> None:
     result.after, result.store = service.rss, service.store_rss
 
 
-async def _recovered(world: World) -> None:
-    """Everybody gets answers again, and every thermostat holds its poll, with nobody's help."""
+async def _recovered(world: World, newcomer: Thermostat) -> None:
+    """Everybody gets answers again, and every thermostat is back, with nobody's help."""
     healed = world.now()
     await world.until(
         lambda: all(home.person.last > healed for home in world.homes if home.owned),
         "everybody is answered again",
     )
-    await world.all_held()
+    for device in (*(home.device for home in world.homes), newcomer):
+        await world.when(device, lambda it: it.state in {"awake", "unclaimed", "held"}, "is back")
     # What was asked before that has been answered since, or will not be.
     await world.quiet()
     world.go_on()

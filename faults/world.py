@@ -23,8 +23,8 @@ from nled.simulator.facts import Identity
 
 # What a strict thermostat bears of a machine with two cores that does other things too.
 _LIMITS = Limits(headers=5.0, batch=(2.0, 12.0), slack=8.0, answer=15.0)
-PATIENCE = 60.0
-_PACE = (0.05, 0.3)
+PATIENCE = 40.0
+_PACE = (0.1, 0.4)
 _ANSWERED = "answered "
 
 
