@@ -12,6 +12,7 @@ _NOTHING = object()
 class _Field:
     """What a field may be: what was acknowledged last, or a value sent since whose fate is unknown."""
 
+    by_device: bool
     acknowledged: Any = _NOTHING
     unknown: list[Any] = field(factory=list)
 
@@ -31,7 +32,8 @@ class Write:
     def acknowledged(self) -> None:
         """The answer was 200: from now on this is what has to be there."""
         for name, value in self._values.items():
-            self._ledger.fields_of(self._serial)[self._key, name] = _Field(value)
+            known = self._ledger.fields_of(self._serial)[self._key, name]
+            known.acknowledged, known.unknown = value, []
         self._ledger.acknowledged += 1
 
     def refused(self) -> None:
@@ -63,10 +65,10 @@ class Ledger:
         """What is known of one thermostat, by bucket and field."""
         return self._fields.setdefault(serial, {})
 
-    def write(self, serial: str, key: str, values: Mapping[str, Any]) -> Write:
+    def write(self, serial: str, key: str, values: Mapping[str, Any], *, by_device: bool = False) -> Write:
         """Note that values are about to be sent."""
         for name, value in values.items():
-            self.fields_of(serial).setdefault((key, name), _Field()).unknown.append(value)
+            self.fields_of(serial).setdefault((key, name), _Field(by_device)).unknown.append(value)
         return Write(self, serial, key, values)
 
     def forget(self, serial: str) -> None:
@@ -75,9 +77,16 @@ class Ledger:
         self.owners.pop(serial, None)
         self.events = {each for each in self.events if not each[0].endswith(f".{serial}")}
 
-    def differences(self, serial: str, read: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Compare with the buckets as somebody has them; one sentence for each field that is wrong."""
+    def differences(
+        self, serial: str, read: Mapping[str, Mapping[str, Any]], *, on_device: bool = False
+    ) -> Iterator[str]:
+        """Compare with the buckets as somebody has them; one sentence for each field that is wrong.
+
+        A device's own fields are what it says in any case.
+        """
         for (key, name), known in self.fields_of(serial).items():
+            if on_device and known.by_device:
+                continue
             found = read.get(key, {}).get(name)
             if not known.may_be(found):
                 since = f" or {known.unknown}" if known.unknown else ""
@@ -85,6 +94,6 @@ class Ledger:
 
     def settle(self, serial: str, read: Mapping[str, Mapping[str, Any]]) -> None:
         """Nothing is on its way: what is there is what counts from now on."""
-        for key, name in self.fields_of(serial):
+        for (key, name), known in self.fields_of(serial).items():
             if name in read.get(key, {}):
-                self.fields_of(serial)[key, name] = _Field(read[key][name])
+                known.acknowledged, known.unknown = read[key][name], []

@@ -19,6 +19,8 @@ from nled.simulator.wire import Answer
 # Longer than nled waits for its store; who gets no answer for so long has none.
 _PATIENCE = 15.0
 _STREAM = 3600.0
+# A thermostat loses one of two schedules that come within 15 s (docs/store.md).
+_SCHEDULE_PAUSE = 20.0
 ANN, BOB = "ann", "bob"
 
 
@@ -101,6 +103,7 @@ class Person:
     outage: float = 0.0
     last: float = 0.0
     _number: int = 0
+    _schedule_due: float = 0.0
     _failing: float | None = None
 
     async def do_something(self) -> bool:
@@ -127,7 +130,10 @@ class Person:
         return await self._command("set_device_setting", wanted, "device", wanted)
 
     async def set_schedule(self) -> bool:
-        """Replace the schedule."""
+        """Replace the schedule, unless that was done just now: nled would let the second one wait."""
+        if self._clock.seconds() < self._schedule_due:
+            return await self.set_threshold()
+        self._schedule_due = self._clock.seconds() + _SCHEDULE_PAUSE
         self._number += 1
         setpoint = {"time": 0, "type": "HEAT", "temp": 15 + self._number % 10}
         name = f"Week {self._number}"

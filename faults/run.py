@@ -146,7 +146,7 @@ async def _has_all(world: World, home: Home) -> None:
 
     def wrong(device: Thermostat) -> list[str]:
         values = {key: bucket.value for key, bucket in device.buckets.items()}
-        return list(world.ledger.differences(serial, values))
+        return list(world.ledger.differences(serial, values, on_device=True))
 
     try:
         await world.when(home.device, lambda it: not wrong(it), "has what was set", PUSH)

@@ -266,7 +266,7 @@ class World:
     async def _report(self, home: Home) -> None:
         home.number += 1
         serial, readings = home.device.serial, {"filter_runtime_sec": home.number}
-        write = self.ledger.write(serial, f"device.{serial}", readings)
+        write = self.ledger.write(serial, f"device.{serial}", readings, by_device=True)
         try:
             if await home.device.put({"device": readings}):
                 write.acknowledged()
