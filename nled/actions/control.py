@@ -161,11 +161,7 @@ class Control:
 
     async def _try(self, order: _Order[_Value]) -> Done | None:
         """Read, decide and write; None if what was read had changed by then."""
-<<<<<<< HEAD
         serial, rule, now = order.serial, order.rule, self.now()
-=======
-        now = self.now()
->>>>>>> 591df27 (Timers run on a clock that never steps, and nothing is deleted by one that does)
         device = await self.devices.read(serial, now, rule.reads, pending=False)
         if device is None:
             raise NotKnown("Device not found")
