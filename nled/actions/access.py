@@ -46,7 +46,7 @@ def permit(who: Principal, need: Need, device: Device, *, expired: bool = False)
     if device.expired and not expired:
         raise NotKnown(
             "Device not found: nothing was heard of it for longer than its state is kept "
-            "(retention.object_ttl_days). It still has its owner, and is here again as soon as it comes."
+            "(retention.object_ttl_days). It is here again as soon as it comes."
         )
 
 

@@ -56,7 +56,7 @@ class Device:
         seen: when it was last heard of, in ms; None for one that is owned and has not come since.
         shares: what others than the owner may do, by user.
         buckets: by object key; those of its home among them.
-        expired: whether nothing is left of what it told: it is owned, but was silent for too long.
+        expired: whether nothing is left of what it told, since it was silent for too long.
     """
 
     serial: str

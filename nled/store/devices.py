@@ -107,7 +107,7 @@ class Devices:
         )
         seen = {serial: int(float(at)) for serial, at in zip(flat[::2], flat[1::2], strict=True)}
         heard = {serial: at for serial, at in seen.items() if at > now - self._scripts.ttl}
-        silent = [serial for serial in owned if serial not in heard]
+        silent = [serial for serial in {**seen, **dict.fromkeys(owned)} if serial not in heard]
         kept = await together(client.command("EXISTS", keys.facts(serial)) for serial in silent)
         return {
             **heard,

@@ -325,6 +325,8 @@ class ExpiredTests(ControlCase):
         stranger = f"{self.serial[:-1]}Y"
         self.daemon.put("shared", SHARED, stranger)
         self.daemon.ask_store(f"ZADD nled:devices 1000 {stranger}")
+        for name in ("facts", "buckets", f"bucket:shared.{stranger}"):
+            self.daemon.ask_store(f"DEL nled:{{{stranger}}}:{name}")
         self.assertEqual(self.ask("GET", f"/status?serial={stranger}")[0], 404)
         for path in ("/api/devices", "/api/stats"):
             self.assertNotIn(stranger, json.dumps(self.ask("GET", path)[1]), path)

@@ -162,8 +162,15 @@ class Reading(DeviceTestCase):
         await self.claimed(OTHER)
         self.now += LIMITS.ttl + 2000
         await Upkeep(Scripts(self.client, LIMITS)).expire(self.now, LIMITS.ttl)
-        known = await self.many([SERIAL, OTHER], self.now)
-        self.assertEqual([device.serial for device in known], [OTHER])
+        self.assertEqual(await self.many([SERIAL, OTHER], self.now), [])
+        self.assertEqual(await self.devices.contacts(self.now), {})
+        # The one that is owned is known all the same.
+        self.assertIsNone(await self.devices.read(SERIAL, self.now))
+        other = await self.devices.read(OTHER, self.now)
+        self.assertEqual((other.owner, other.expired), ("user_ann", True))
+        await self.put({"x": 1}, ObjectKey("shared", OTHER), serial=OTHER)
+        self.assertEqual(await self.devices.contacts(self.now), {OTHER: self.now})
+        self.assertFalse((await self.devices.read(OTHER, self.now)).expired)
 
     async def test_the_serials_of_all_that_were_met_or_are_owned(self) -> None:
         await self.put({"x": 1})

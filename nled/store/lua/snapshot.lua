@@ -80,9 +80,7 @@ local function snapshot(seen)
     for _, key in ipairs(with_home_first(redis.call('SMEMBERS', index))) do look(buckets, key) end
   end
   local shares = owner and redis.call('HGETALL', device_key(serial, 'shares')) or {}
-  -- Brought back by an import, its state may be younger than its last contact.
-  local expired = tonumber(seen or 0) <= now - request.ttl and redis.call('EXISTS', facts) == 0
-  return { serial, owner, structure, seen, shares, buckets, expired and 1 or 0 }
+  return { serial, owner, structure, seen, shares, buckets, 1 - redis.call('EXISTS', facts) }
 end
 
 local answer = {}
