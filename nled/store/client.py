@@ -12,6 +12,7 @@ from twisted.internet import defer
 from nled.store.address import Address
 from nled.store.errors import DEMOTED, StoreError, StoreUnavailable, code_of, from_reply
 from nled.store.link import Link
+from nled.store.version import refuse_old
 from nled.store.wire import Wire
 
 __all__ = ["Client", "Script", "StoreError", "StoreUnavailable"]
@@ -55,7 +56,12 @@ class Client:
         self._clock = reactor
         self._deadline = deadline
         self._link = Link(
-            reactor, address, partial(Wire, reactor, deadline), name="commands", deadline=deadline
+            reactor,
+            address,
+            partial(Wire, reactor, deadline),
+            name="commands",
+            deadline=deadline,
+            greet=refuse_old,
         )
 
     @property

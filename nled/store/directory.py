@@ -6,8 +6,8 @@ import pwd
 from pathlib import Path
 from typing import Final
 
-from nled.store.binary import Version
 from nled.store.errors import StartError
+from nled.store.version import Version
 
 _LOCK: Final = "lock"
 _VERSION: Final = "server-version"
@@ -59,7 +59,7 @@ def check_version(directory: Path, version: Version) -> None:
         StartError: With the two versions.
     """
     record = directory / _VERSION
-    written = Version.parse(record.read_text()) if record.exists() else None
+    written = Version.parse(record.read_text(errors="replace")) if record.exists() else None
     if written is not None and not version.can_read(written):
         raise StartError(
             f"The state directory {directory} was written by {written}, which {version} cannot read; "
@@ -70,9 +70,16 @@ def check_version(directory: Path, version: Version) -> None:
 def record_version(directory: Path, version: Version) -> None:
     """Note which server writes there from now on."""
     record = directory / _VERSION
+    # A full disk must not end a server for a note that is there already.
+    note = f"{version}\n".encode()
+    if record.exists() and record.read_bytes() == note:
+        return
     # In one step: a half-written record after a power cut would look like none.
     fresh = record.with_suffix(".new")
-    fresh.write_text(f"{version}\n")
+    with fresh.open("wb") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.rename(record)
 
 

@@ -171,6 +171,8 @@ class Link:
                 await self._greet(protocol)
         except txredisapi.ResponseError as error:
             self._give_up(self._refusal(str(error)))
+        except StoreUnavailable as error:
+            self._give_up(str(error))
         else:
             self._up(protocol)
 

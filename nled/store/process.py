@@ -6,19 +6,28 @@ import signal
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from nled.store.version import Version
 
 # Process id, role and time: the journal has its own.
 _LINE: Final = re.compile(r"(?:\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ )?([-.*#] )?(.*)")
 
 
-def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
+# Nobody reads more of a program that never ends its line.
+_LONGEST_LINE: Final = 65_536
+
+
+def configuration(socket: Path, directory: Path, maxmemory: int, version: Version) -> bytes:
     """Write the configuration of the private store, as the server reads it from its standard input."""
+    # Of use when the file was damaged: how long ago the last sound entry was written.
+    annotating = ("aof-timestamp-enabled yes",) if version.annotates else ()
     lines = (
         # No TCP: who may use the store is decided by the mode of the socket alone.
         "port 0",
@@ -29,6 +38,10 @@ def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
+        # Cutting a damaged end off is nled's business, which keeps the piece and says so. The server would
+        # take a damaged length for a short file, and drop all that stands behind it without a word.
+        "aof-load-truncated no",
+        *annotating,
         # A full store has to refuse writes: evicting would forget devices without a word.
         f"maxmemory {maxmemory}",
         "maxmemory-policy noeviction",
@@ -49,6 +62,14 @@ def configuration(socket: Path, directory: Path, maxmemory: int) -> bytes:
 def _quoted(path: Path) -> str:
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # Real-time signals have no names.
+        return f"signal {number}"
 
 
 class ServerProcess(ProcessProtocol):
@@ -98,7 +119,8 @@ class ServerProcess(ProcessProtocol):
 
     def outReceived(self, data: bytes) -> None:
         """Pass what it logs on to our log."""
-        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        *lines, rest = (self._unfinished + data).split(b"\n")
+        self._unfinished = rest[:_LONGEST_LINE]
         for line in lines:
             self._pass_on(line.decode(errors="replace").strip())
 
@@ -108,7 +130,7 @@ class ServerProcess(ProcessProtocol):
         """Tell how it ended."""
         status: Any = reason.value
         killed = status.signal is not None
-        self.end = signal.Signals(status.signal).name if killed else f"exit status {status.exitCode}"
+        self.end = _signal_name(status.signal) if killed else f"exit status {status.exitCode}"
         for waiter in self._waiters:
             waiter.callback(self.end)
 
@@ -127,3 +149,38 @@ class ServerProcess(ProcessProtocol):
             # Only errors in the configuration come without a level.
             log = self._log.warn if found[1] in (None, "# ") else self._log.info
             log("store: {text}", text=text)
+
+
+class _Question(ProcessProtocol):
+    """A program that is run for what it prints."""
+
+    def __init__(self) -> None:
+        self.said = b""
+        self.ended: Deferred[None] = Deferred()
+
+    def outReceived(self, data: bytes) -> None:
+        self.said = (self.said + data)[:_LONGEST_LINE]
+
+    def processEnded(self, _reason: Failure) -> None:
+        self.ended.callback(None)
+
+
+async def version_text(reactor: Any, binary: Path, patience: float) -> str:
+    """Run a program with `--version` and return what it prints within `patience` seconds.
+
+    Raises:
+        OSError: It cannot be run.
+    """
+    question = _Question()
+    clock: IReactorTime = reactor
+    process = reactor.spawnProcess(question, str(binary), [str(binary), "--version"], env=None)
+    try:
+        await question.ended.addTimeout(patience, clock)
+    except defer.TimeoutError:
+        pass
+    finally:
+        # Not ended by itself: its time is over, or nobody waits for it any more.
+        if process.pid is not None:
+            process.signalProcess("KILL")
+            process.loseConnection()
+    return question.said.decode(errors="replace")

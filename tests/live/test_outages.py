@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from twisted.trial.unittest import SkipTest
 
 from nled.store.binary import find
 from tests.live.outage import SERIALS, OutageCase
-from tests.live.support import serial_of, wait_until
+from tests.live.support import LiveDaemon, serial_of, wait_until
 
 TERMINATOR = b"0\r\n\r\n"
 # Twisted, once all is down, ends by the signal that it was sent.
@@ -59,6 +60,30 @@ class PrivateStoreTests(OutageCase):
         self.nothing_came(polls)
         self.all_are_woken(daemon, polls)
         self.assertEqual(daemon.faults, [])
+
+    def test_killed_while_no_process_can_be_made(self):
+        """Descriptors have run out just then; once there are some, all goes on by itself."""
+        daemon = self.start(redis={"deadline": 0.3})
+        claims = self.homes(daemon)
+        polls = self.hold(daemon, claims)
+        pid = daemon.process.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+        daemon.kill_store()
+        wait_until(lambda: "cannot be started: [Errno 24]" in daemon.log, "no process can be made")
+        self.nothing_came(polls)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.works_again(daemon)
+        self.all_are_woken(daemon, {serial: polls[serial] for serial in SERIALS[1:]})
+        self.assertEqual(daemon.faults, [])
+
+    def test_nobody_looks_after_it(self):
+        """A fault in nled itself: the end of the process, so that it is started anew."""
+        daemon = LiveDaemon(first="from nled.store import child; child._LAST_DELAY = None\n")
+        self.stack.callback(daemon.stop)
+        daemon.kill_store()
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("nothing looks after the private store; nled ends", daemon.log)
 
     def test_hangs(self):
         """Stopped in its tracks it is refused after the deadline, and goes on when it does."""

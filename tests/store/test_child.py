@@ -15,10 +15,12 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from nled.store import child
-from nled.store.binary import Version, find
+from nled.store.binary import find
 from nled.store.child import PrivateServer
 from nled.store.client import Client
 from nled.store.errors import StartError
+from nled.store.version import Version
+from nled.troubles import Troubles
 from tests.store.support import until, written
 
 # Run on its own, to be killed: starts a server, says its process id and then only waits.
@@ -28,9 +30,10 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from nled.store.child import PrivateServer
+from nled.troubles import Troubles
 
 async def main():
-    server = PrivateServer(reactor, Path(sys.argv[1]))
+    server = PrivateServer(reactor, Path(sys.argv[1]), troubles=Troubles(lambda: 0), on_end=print)
     await server.start()
     print(server.pid, flush=True)
 
@@ -52,12 +55,16 @@ class ChildTestCase(TestCase):
         self.home = Path(tempfile.mkdtemp(prefix="nled test "))
         self.addCleanup(shutil.rmtree, self.home)
         self.directory = self.home / "state of nled"
+        self.troubles = Troubles(lambda: 0)
+        self.fallen: list[object] = []
         self.events: list[dict] = []
         globalLogPublisher.addObserver(self.events.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
     def server(self, **options) -> PrivateServer:
-        server = PrivateServer(reactor, self.directory, **options)
+        server = PrivateServer(
+            reactor, self.directory, troubles=self.troubles, on_end=self.fallen.append, **options
+        )
         self.addCleanup(server.stop)
         return server
 
@@ -148,8 +155,9 @@ class RunTests(ChildTestCase):
         self.assertGreater(second - first, 0.2e9)
         self.assertGreater(third - second, 0.4e9)
         self.assertEqual(await client.command("PING"), "PONG")
-        ends = [(event["reason"], event["last_line"]) for event in self.events if "last_line" in event]
-        self.assertEqual(ends[-1], ("exit status 3", "no luck"))
+        [told] = [event["seen"] for event in self.events if "seen" in event]
+        self.assertIn("ended at its start (exit status 3): no luck", told)
+        self.assertEqual(list(self.troubles), [])
         broken.touch()
         os.kill(server.pid, signal.SIGKILL)
         await until(lambda: server.pid is None)
@@ -233,7 +241,7 @@ class RefusalTests(ChildTestCase):
         await server.stop()
         (manifest,) = self.directory.glob("appendonlydir/*.manifest")
         manifest.write_text("rubbish\n")
-        await self.assert_refused(r"ended at its start \(exit status 1\): .*manifest")
+        await self.assert_refused(r"manifest, the list of files, is damaged .* `nledctl import FILE`")
 
     async def test_a_file_in_the_way(self) -> None:
         self.directory.touch()
