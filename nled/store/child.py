@@ -135,7 +135,6 @@ class PrivateServer:
         """
         try:
             binary, version = await self._choose()
-            state.check_version(self._directory, version)
             if self._socket.parent != self._directory:
                 # What is in /tmp may be swept away.
                 state.prepare(self._socket.parent)
@@ -152,12 +151,20 @@ class PrivateServer:
         return server
 
     async def _choose(self) -> tuple[Path, Version]:
-        choice = Choice(self._configured)
+        choice, unfit = Choice(self._configured), None
         for binary in candidates(self._configured):
             said = await version_text(self._reactor, binary, _VERSION_PATIENCE)
-            if version := choice.take(binary, said):
+            version = choice.take(binary, said)
+            if version is None:
+                continue
+            try:
+                state.check_version(self._directory, version)
+            except StartError as error:
+                # A redis-server that somebody installs for something else must not end nled's store.
+                unfit = unfit or error
+            else:
                 return binary, version
-        raise choice.failed()
+        raise unfit or choice.failed()
 
     async def _run(self, binary: Path, version: Version) -> ServerProcess:
         assert self._lock is not None

@@ -12,14 +12,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
 from nled.store import child
 from nled.store.binary import find
 from nled.store.child import PrivateServer
 from nled.store.client import Client
 from nled.store.errors import StartError
-from nled.store.version import Version
 from nled.troubles import Troubles
 from tests.store.support import until, written
 
@@ -254,29 +253,3 @@ class RefusalTests(ChildTestCase):
 
     if os.geteuid() != 0:
         test_a_directory_of_somebody_else.skip = "needs root"
-
-
-class VersionTests(SynchronousTestCase):
-    def test_what_servers_say(self) -> None:
-        for said, version in {
-            "Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64 build=1536df31c0395150": "valkey 9.1.2",
-            "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1": "redis 7.0.15",
-            "valkey 8.0.0\n": "valkey 8.0.0",
-        }.items():
-            self.assertEqual(str(Version.parse(said)), version)
-        self.assertIsNone(Version.parse("nginx version: nginx/1.22.1"))
-
-    def test_who_reads_whose_files(self) -> None:
-        for reader, writer, readable in (
-            ("valkey 9.1.2", "valkey 9.1.3", True),
-            ("valkey 9.1.2", "valkey 9.2.0", False),
-            ("valkey 9.1.2", "valkey 8.1.0", True),
-            ("valkey 9.1.2", "redis 6.2.14", True),
-            ("valkey 9.1.2", "redis 7.2.5", True),
-            ("valkey 9.1.2", "redis 7.4.0", False),
-            ("redis 8.0.0", "valkey 7.2.5", False),
-            ("redis 7.0.15", "redis 6.2.14", True),
-            ("redis 7.0.15", "redis 7.2.0", False),
-        ):
-            with self.subTest(f"{reader} on {writer}"):
-                self.assertIs(Version.parse(reader).can_read(Version.parse(writer)), readable)

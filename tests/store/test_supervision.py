@@ -86,6 +86,21 @@ class SupervisionTests(ChildTestCase):
         (self.home / "away").rename(binary)
         self.assertEqual(await client.command("PING"), "PONG")
 
+    async def test_one_that_cannot_read_the_files_is_passed_over(self) -> None:
+        """Such as a redis-server that is installed for something else while the bundled one wrote them."""
+        server = self.server()
+        client = await self.connect(server)
+        await client.command("SET", "k", "v")
+        await client.stop()
+        await server.stop()
+        other = self.home / "redis-server"
+        other.write_text("#!/bin/sh\necho Redis server v=7.0.15 sha=00000000:0\n")
+        other.chmod(0o755)
+        own = find()
+        self.patch(child, "candidates", lambda _: iter((other, own)))
+        client = await self.connect(self.server())
+        self.assertEqual(await client.command("GET", "k"), "v")
+
     async def test_a_server_that_never_answers_is_ended(self) -> None:
         self.patch(child, "_START_PATIENCE", 0.3)
         binary, broken = self.program(f'echo $$ >>"{self.home}/pids"; exec sleep 1000')
