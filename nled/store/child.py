@@ -1,7 +1,6 @@
 """The private store: a Redis or Valkey server of our own on a unix socket, looked after."""
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -37,8 +36,6 @@ _LAST_DELAY: Final = 5.0
 _SETTLED: Final = 60.0
 # The kernel's limit is 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 100
-# What a server says last when it cannot read what it wrote: a defect of a file, not of the machine.
-_DAMAGE: Final = re.compile(r"append.only file|\bAOF\b|\brdb\b", re.IGNORECASE)
 _TROUBLE: Final = "private store"
 
 
@@ -209,8 +206,8 @@ class PrivateServer:
 
     async def _repaired(self) -> bool:
         """Mend what the server could not load; False if that was not why it ended."""
-        said = self._server.last_line if self._server is not None else ""
-        if not _DAMAGE.search(said):
+        said = self._server.damage if self._server is not None else ""
+        if not said:
             return False
         if not await self._repair.after_refusal():
             raise beyond_repair(self._directory, f"the server says: {said.rstrip('.')}")

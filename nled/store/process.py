@@ -20,6 +20,11 @@ from nled.store.version import Version
 _LINE: Final = re.compile(r"(?:\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ )?([-.*#] )?(.*)")
 
 
+# What a server says when it cannot read what was written: a defect of a file, not of the machine. Of a
+# damaged snapshot it says so first, and then much more.
+_DAMAGE: Final = re.compile(
+    r"reading the append only file|truncated file is not the last|loading DB|\bRDB\b", re.IGNORECASE
+)
 # Nobody reads more of a program that never ends its line.
 _LONGEST_LINE: Final = 65_536
 
@@ -78,6 +83,7 @@ class ServerProcess(ProcessProtocol):
     Attributes:
         end: How it ended, in words; None while it runs.
         last_line: What it said last.
+        damage: What it said of files that it cannot read, "" where nothing.
     """
 
     transport: Any
@@ -86,7 +92,7 @@ class ServerProcess(ProcessProtocol):
     def __init__(self, configuration: bytes) -> None:
         self.end: str | None = None
         self._waiters: list[Deferred[str]] = []
-        self.last_line = ""
+        self.last_line = self.damage = ""
         self._configuration = configuration
         self._unfinished = b""
 
@@ -147,7 +153,10 @@ class ServerProcess(ProcessProtocol):
         if found and (text := found[2]):
             self.last_line = text
             # Only errors in the configuration come without a level.
-            log = self._log.warn if found[1] in (None, "# ") else self._log.info
+            warning = found[1] in (None, "# ")
+            if warning and _DAMAGE.search(text):
+                self.damage = text
+            log = self._log.warn if warning else self._log.info
             log("store: {text}", text=text)
 
 
