@@ -111,6 +111,7 @@ def _machine(config: Config, file: str | None, *, running: bool) -> Iterator[Fin
         ("permissions", lambda: machine.permissions(config, file)),
         ("disk", lambda: [machine.disk(config)]),
         ("clock", lambda: [machine.clock(time.time())]),
+        ("store's files", lambda: machine.repairs(config)),
     ]
     if not running:
         checks += [("ports", lambda: machine.ports(config)), ("store", lambda: [machine.store(config)])]

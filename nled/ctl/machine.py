@@ -7,12 +7,14 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from nled.config import Config
 from nled.ctl.finding import Finding, bad, doubtful, good
 from nled.ctl.settings import usual_file
 from nled.store.binary import find
+from nled.store.cutoff import pieces
 from nled.store.errors import StartError
 
 _MIB = 2**20
@@ -113,6 +115,18 @@ def store(config: Config) -> Finding:
         return good("store", f"nled would run {find(config.redis.binary)}.")
     except StartError as error:
         return bad("store", str(error), "Then start nled.")
+
+
+def repairs(config: Config) -> Iterator[Finding]:
+    """What nled cut off a damaged file of its private store, as long as it is kept."""
+    try:
+        found = pieces(config.state_dir.absolute() / "store") if config.redis.url is None else []
+    except OSError:
+        # What may not be looked at is told of elsewhere.
+        return
+    for piece in found:
+        fix = "See that the settings of that time are as they should be (nledctl devices), then remove it: "
+        yield doubtful("store", str(piece), f"{fix}rm {quote(str(piece.path))}")
 
 
 def own_address(host: str) -> bool:

@@ -11,8 +11,8 @@ from twisted.internet import defer
 
 from nled.store.address import Address
 from nled.store.errors import DEMOTED, StoreError, StoreUnavailable, code_of, from_reply
+from nled.store.greeting import refuse_old
 from nled.store.link import Link
-from nled.store.version import refuse_old
 from nled.store.wire import Wire
 
 __all__ = ["Client", "Script", "StoreError", "StoreUnavailable"]

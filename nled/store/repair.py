@@ -1,66 +1,23 @@
 """A damaged end of the append-only file, as a power cut leaves it: cut off, kept beside, and told of."""
 
 import os
-import re
-from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
-from attrs import frozen
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from nled.store.appendonly import Scan, manifest
+from nled.store.cutoff import drop_old, keep
 from nled.store.errors import StartError
 
 _SINGLE: Final = "appendonly.aof"
 _FOLDER: Final = "appendonlydir"
 _MANIFEST: Final = "appendonly.aof.manifest"
-_KEPT: Final = "cut-off"
 _MOST_LOST: Final = 2**20
-_MOST_KEPT: Final = 4 * 2**20
-_PIECES: Final = 3
 # The base of a store that nobody has written to yet.
 _EMPTY_BASE: Final = 256
-_TIME: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"(unknown|\d{8}T\d{6}Z)-(\d{8}T\d{6}Z)-(\d+)\.(.+)")
-
-
-@frozen
-class Piece:
-    """What was cut off, and where it is kept.
-
-    Attributes:
-        size: how many bytes were cut off.
-        since: when the first of them was written at the earliest, None if unknown.
-        until: when the file was last written.
-    """
-
-    path: Path
-    size: int
-    since: datetime | None
-    until: datetime
-
-    def __str__(self) -> str:
-        if self.since is None:
-            when = f"last at {self.until:%Y-%m-%d %H:%M:%S} UTC, since when is not known"
-        else:
-            when = f"between {self.since:%Y-%m-%d %H:%M:%S} and {self.until:%Y-%m-%d %H:%M:%S} UTC"
-        return (
-            f"The end of the store's append-only file was damaged: {self.size} bytes, written {when}, "
-            f"were cut off and are kept in {self.path}."
-        )
-
-
-def pieces(directory: Path) -> list[Piece]:
-    """List what was cut off the files in a store's directory, the oldest first."""
-    found = []
-    for path in (directory / _KEPT).glob("*"):
-        if match := _NAME.fullmatch(path.name):
-            since = None if match[1] == "unknown" else _time(match[1])
-            found.append(Piece(path, int(match[3]), since, _time(match[2])))
-    return sorted(found, key=lambda each: (each.until, each.path))
 
 
 def beyond_repair(directory: Path, why: str) -> StartError:
@@ -148,40 +105,16 @@ class Repair:
             )
             self._hopeless = seen, refusal
             raise refusal
-        piece = self._keep(path, scan, about)
+        piece = keep(self._directory, path, scan.whole, about, scan.written)
         # Only now: whatever happens before, the whole file is still there.
         with path.open("r+b") as file:
             file.truncate(scan.whole)
             os.fsync(file.fileno())
-        others = [each for each in pieces(self._directory) if each.path != piece.path]
-        for old in others[: 1 - _PIECES]:
-            old.path.unlink()
+        drop_old(self._directory, piece)
         self._log.warn(
             "{piece} See that the settings of that time are as they should be, then remove it.", piece=piece
         )
         return True
-
-    def _keep(self, path: Path, scan: Scan, about: os.stat_result) -> Piece:
-        size = about.st_size - scan.whole
-        since = None if scan.written is None else datetime.fromtimestamp(scan.written, UTC)
-        until = datetime.fromtimestamp(int(about.st_mtime), UTC)
-        folder = self._directory / _KEPT
-        folder.mkdir(mode=0o700, exist_ok=True)
-        first = f"{since:{_TIME}}" if since else "unknown"
-        # The same name when this is done again because it was interrupted.
-        kept = folder / f"{first}-{until:{_TIME}}-{size}.{path.name}"
-        with path.open("rb") as file:
-            file.seek(scan.whole)
-            lost = file.read(_MOST_KEPT)
-        fresh = folder / "new"
-        with fresh.open("wb") as file:
-            file.write(lost)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(kept)
-        for each in (folder, self._directory):
-            _sync(each)
-        return Piece(kept, size, since, until)
 
     def _beyond(self, why: str) -> StartError:
         return beyond_repair(self._directory, why)
@@ -196,15 +129,3 @@ def _ends_a_line(path: Path) -> bool:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 2))
         return size == 0 or file.read() == b"\r\n"
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)

@@ -1,15 +1,11 @@
 """Which server the store is, and whether nled can work with it."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
-import txredisapi
 from attrs import frozen
 
-from nled.store.errors import StoreUnavailable
-
 _VERSION: Final = re.compile(r"\b(valkey|redis) (?:server v=)?(\d+)\.(\d+)\.(\d+)", re.IGNORECASE)
-_INFO: Final = re.compile(r"^redis_version:(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 # Redis left the format it shares with Valkey here.
 _REDIS_PARTED: Final = (7, 4)
 # The oldest one that all tests pass on. Every Valkey is younger.
@@ -47,39 +43,3 @@ class Version:
         if self.name == written.name:
             return self.number[:2] >= written.number[:2]
         return self.name == "valkey" and written.number[:2] < _REDIS_PARTED
-
-
-async def refuse_old(protocol: Any) -> None:
-    """Ask a server for its version over a new connection.
-
-    Raises:
-        StoreUnavailable: It is too old. One that may not be asked is taken.
-    """
-    version = await _hello(protocol) or await _info(protocol)
-    if version is not None and version.too_old:
-        raise StoreUnavailable(
-            f"The store is {version}, which is too old for nled; upgrade it to Redis 6.2 or newer, "
-            "or to any Valkey."
-        )
-
-
-async def _hello(protocol: Any) -> Version | None:
-    # Users without "dangerous" commands, such as INFO, may still use this one.
-    try:
-        flat = await protocol.ask("HELLO")
-    except txredisapi.ResponseError:
-        return None
-    try:
-        told = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Version.parse(f"{told['server']} {told['version']}")
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-async def _info(protocol: Any) -> Version | None:
-    # Redis before 6.0 does not know HELLO.
-    try:
-        found = _INFO.search(str(await protocol.ask("INFO", "server")))
-    except txredisapi.ResponseError:
-        return None
-    return Version("redis", (int(found[1]), int(found[2]), int(found[3]))) if found else None

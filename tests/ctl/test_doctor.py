@@ -103,6 +103,22 @@ class DoctorTests(DoctorTestCase):
         self.assertEqual([level for level, _, _ in found["store"]], ["ok"])
         self.assertNotIn("advertised URL", found)
 
+    def test_a_file_that_was_mended(self):
+        """Told until somebody has removed the piece, whether nled runs or not."""
+        folder = self.folder / "store" / "cut-off"
+        folder.mkdir(parents=True, mode=0o700)
+        name = "20261125T220711Z-20261125T220752Z-4096.appendonly.aof.1.incr.aof"
+        (folder / name).touch()
+        (folder / "new").touch()
+        for socket_path in (str(self.socket), str(self.folder / "none")):
+            found, _ = self.doctor(NLED_SOCKET=socket_path)
+            [(seen, fix)] = [(seen, fix) for level, seen, fix in found["store"] if level == "warning"]
+            self.assertIn("4096 bytes, written between 2026-11-25 22:07:11 and 2026-11-25 22:07:52 UTC", seen)
+            self.assertIn(f"rm {folder / name}", fix)
+        (folder / name).unlink()
+        found, _ = self.doctor()
+        self.assertEqual([level for level, _, _ in found["store"]], ["ok"])
+
     def test_where_it_may_not_look(self):
         """Nor the ports of a daemon that may be there: they are not taken by a stranger."""
         # What leads to a name that is too long cannot be looked at even by root.

@@ -130,8 +130,12 @@ class LiveDaemon:
 
     def kill_store(self) -> None:
         """End its private store at once, as by a crash, when it has handed what it acknowledged to the kernel."""
-        wait_until(lambda: b"aof_buffer_length:0\r" in self.ask_store("INFO persistence"), "writes are out")
+        self.wait_for_writes()
         os.kill(self.store_pid, signal.SIGKILL)
+
+    def wait_for_writes(self) -> None:
+        """Wait until its private store has handed all writes to the kernel, where a kill does not reach them."""
+        wait_until(lambda: b"aof_buffer_length:0\r" in self.ask_store("INFO persistence"), "writes are out")
 
     def ask(
         self, method: str, path: str, body: Any = None, *, port: str = "device", **options: Any

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import resource
 import shutil
 import signal
@@ -199,3 +200,61 @@ class DaemonTests(OutageCase):
                 os.kill(store, signal.SIGCONT)
             self.assertIn(daemon.wait(), STOPPED)
         self.assertEqual(daemon.faults, [])
+
+
+class DamageTests(OutageCase):
+    """The end of the append-only file as power cuts leave it."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon = self.start(self.folder / "state")
+        self.claims = self.homes(self.daemon)
+        self.store = self.folder / "state" / "store"
+
+    def stop_and_append(self, garbage: bytes) -> None:
+        self.daemon.signal(signal.SIGTERM)
+        self.daemon.wait()
+        with self.file().open("ab") as file:
+            file.write(garbage)
+
+    def file(self) -> Path:
+        return [*self.store.glob("appendonlydir/*.incr.aof"), self.store / "appendonly.aof"][0]
+
+    def all_is_there(self) -> None:
+        for serial in SERIALS:
+            self.assertEqual(self.revisions(self.daemon, serial), {f"shared.{serial}": 1})
+        lines = [line for line in self.daemon.log.splitlines() if "were cut off" in line]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertEqual(self.daemon.faults, [])
+
+    def test_zeros(self):
+        self.stop_and_append(bytes(4096))
+        self.daemon.start()
+        self.all_is_there()
+        self.assertEqual(len(list(self.store.glob("cut-off/*-4096.*"))), 1)
+
+    def test_while_it_runs(self):
+        """Killed with its file damaged, the store is started again without a person."""
+        polls = self.hold(self.daemon, self.claims)
+        self.daemon.wait_for_writes()
+        store = self.daemon.store_pid
+        os.kill(store, signal.SIGSTOP)
+        with self.file().open("ab") as file:
+            file.write(random.Random(2).randbytes(100) + b"\r\n")
+        os.kill(store, signal.SIGKILL)
+        wait_until(lambda: "were cut off" in self.daemon.log, "the file is mended")
+        self.nothing_came(polls)
+        self.works_again(self.daemon)
+        self.all_are_woken(self.daemon, {serial: polls[serial] for serial in SERIALS[1:]})
+        self.assertEqual(self.daemon.faults, [])
+
+    def test_too_much(self):
+        self.stop_and_append(bytes(2**20 + 1))
+        size = self.file().stat().st_size
+        self.daemon.start(ready=False)
+        self.assertEqual(self.daemon.wait(), 1)
+        told = [line for line in self.daemon.log.splitlines() if "nled cannot mend them" in line]
+        self.assertEqual(len(told), 1, self.daemon.log)
+        self.assertIn("`nledctl import FILE`", told[0])
+        self.assertEqual(self.file().stat().st_size, size)
+        self.assertEqual(self.daemon.faults, [])

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from nled.store.appendonly import Part, Scan, manifest
 from nled.store.client import Script
-from nled.store.repair import pieces
+from nled.store.cutoff import pieces
 from tests.store.support import until, written
 from tests.store.test_child import ChildTestCase
 
