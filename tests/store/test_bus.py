@@ -81,13 +81,15 @@ class BusTests(TestCase):
         self.assertEqual(self.heard, ["text"])
 
     async def test_with_an_acl_user(self) -> None:
-        self.server.ask("ACL", "SETUSER", "nled", "on", ">pw", "&news", "+subscribe", "+ping")
+        self.server.ask(
+            "ACL", "SETUSER", "nled", "on", ">pw", "resetchannels", "&news", "+subscribe", "+ping"
+        )
         await self.listen(f"unix://nled:pw@{self.server.socket}")
         self.publish("text")
         await until(lambda: self.heard)
 
     async def test_a_user_who_may_not_listen(self) -> None:
-        self.server.ask("ACL", "SETUSER", "nled", "on", ">pw", "+subscribe", "+ping")
+        self.server.ask("ACL", "SETUSER", "nled", "on", ">pw", "resetchannels", "+subscribe", "+ping")
         bus = Bus(
             reactor,
             parse(f"unix://nled:pw@{self.server.socket}"),

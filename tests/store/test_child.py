@@ -234,14 +234,6 @@ class RefusalTests(ChildTestCase):
     async def test_another_binary(self) -> None:
         await self.assert_refused("does not say that it is Redis or Valkey", binary="/bin/echo")
 
-    async def test_files_that_cannot_be_read(self) -> None:
-        server = self.server()
-        await server.start()
-        await server.stop()
-        (manifest,) = self.directory.glob("appendonlydir/*.manifest")
-        manifest.write_text("rubbish\n")
-        await self.assert_refused(r"manifest, the list of files, is damaged .* `nledctl import FILE`")
-
     async def test_a_file_in_the_way(self) -> None:
         self.directory.touch()
         await self.assert_refused("cannot be made or used: File exists")

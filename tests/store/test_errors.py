@@ -27,7 +27,7 @@ class ConditionTests(OwnServerTestCase):
         self.assertNotEqual(await client.command("CLIENT", "ID"), identity)
 
     async def test_busy(self) -> None:
-        server = self.serve("busy-reply-threshold 20")
+        server = self.serve("lua-time-limit 20")
         client, other = await self.connect(server.url), await self.connect(server.url)
         endless = Deferred.fromCoroutine(other.command("EVAL", "while true do end", 0))
         await until(lambda: server.ask("PING").startswith(b"-BUSY"))

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from twisted.internet import reactor
+from twisted.trial.unittest import SkipTest
 
 from nled.store import child
 from nled.store.binary import find
@@ -97,6 +98,8 @@ class SupervisionTests(ChildTestCase):
         other.write_text("#!/bin/sh\necho Redis server v=7.0.15 sha=00000000:0\n")
         other.chmod(0o755)
         own = find()
+        if own.name != "valkey-server":
+            raise SkipTest("any Redis reads what an older one wrote")
         self.patch(child, "candidates", lambda _: iter((other, own)))
         client = await self.connect(self.server())
         self.assertEqual(await client.command("GET", "k"), "v")
