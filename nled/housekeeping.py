@@ -1,6 +1,6 @@
 """What is done every few seconds: the clocks compared, silent devices told of, old state swept."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
@@ -42,6 +42,7 @@ class Housekeeping:
         clock: the reactor, whose clock never steps.
         now: the wall clock, in ms since the epoch.
         host: whose clocks these are; processes of one host go on from each other's comparison.
+        settle: puts in order who has a place here; returns whether there is more to do.
     """
 
     _log = Logger()
@@ -54,6 +55,7 @@ class Housekeeping:
         troubles: Troubles,
         ages: Ages,
         host: str,
+        settle: Callable[[], Awaitable[bool]],
     ) -> None:
         self._clock = clock
         self._now = now
@@ -61,6 +63,7 @@ class Housekeeping:
         self._troubles = troubles
         self._ages = ages
         self._host = host
+        self._settle = settle
         self._agreement: Agreement | None = None
         # Whether devices have yet to be given the time that a step took from them.
         self._stepped = False
@@ -91,6 +94,8 @@ class Housekeeping:
             while await self._store.tell_silent(now, self._ages.silent, stepped=self._stepped):
                 pass
             self._stepped = False
+            while await self._settle():
+                pass
             if agreement.lasted(_CALM):
                 self._troubles.clear(_CLOCK)
             if agreement.lasted(TRUSTED):

@@ -19,11 +19,13 @@ from nled.actions.history import Histories
 from nled.actions.lan import Lan
 from nled.actions.pairing import Arrivals, Desk
 from nled.actions.people import Household
+from nled.actions.strangers import Crowd
 from nled.actions.thermostats import Thermostats
 from nled.actions.transport import Transport
 from nled.actions.uploads import Uploads
 from nled.actions.watch import Watches
 from nled.config import Config
+from nled.config.schema import STRANGERS_SHARE
 from nled.domain.archive.records import MOST_BODY
 from nled.domain.availability import window
 from nled.domain.entry import Origin
@@ -42,6 +44,7 @@ from nled.store.lan import Neighbours
 from nled.store.pairing import Pairing
 from nled.store.people import People
 from nled.store.scripts import Limits, Runner, Scripts
+from nled.store.strangers import Strangers
 from nled.store.upkeep import Upkeep
 from nled.troubles import Troubles
 from nled.web.about import AboutRoutes
@@ -61,6 +64,7 @@ from nled.web.registration import RegistrationRoutes
 from nled.web.router import Router
 from nled.web.shares import ShareRoutes
 from nled.web.site import BoundedSite
+from nled.web.strangers import StrangerRoutes
 from nled.web.transport import Timing, TransportRoutes
 from nled.web.uploads import UploadRoutes
 from nled.web.v1 import HostedRoutes
@@ -128,10 +132,12 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     events = Events(scripts)
 
     device = Router(device_path)
+    senders = Clients((), config.device.trusted_proxies)
     arrivals = Arrivals(pairing, reactor, now)
     DeviceRoutes(
         desk,
         arrivals,
+        senders,
         origin,
         config.device.tier,
         secure=config.device.cert_dir is not None,
@@ -144,9 +150,11 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         config.transport.disable_defer_window,
     )
     transport = Transport(Buckets(scripts), hub, now)
-    TransportRoutes(transport, desk, timing, config.limits.body_bytes, now).register(device)
+    TransportRoutes(transport, desk, arrivals, senders, timing, config.limits.body_bytes, now).register(
+        device
+    )
     uploads = _uploads(config)
-    UploadRoutes(uploads, desk, config.uploads.max_bytes, now).register(device)
+    UploadRoutes(uploads, desk, arrivals, senders, config.uploads.max_bytes, now).register(device)
 
     people = People(scripts)
     authority = Authority(
@@ -161,13 +169,15 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     names = own_names(socket.gethostname(), config.control.hosts)
     api = Api(Guard(clients, authority, names, frozenset(config.control.origins)), now, config.api.rate_limit)
     devices = Devices(scripts)
-    control = Control(devices, feed, reactor, now, partial(_utc_offset, config.home.time_zone))
+    offset = partial(_utc_offset, config.home.time_zone)
+    control = Control(devices, feed, reactor, now, offset, owned_only=config.pairing.required)
     thermostats = Thermostats(devices, authority, hub, now, silence, paired_only=config.pairing.required)
     household = Household(people, authority, secrets.randbelow, now)
     settings_api = SettingsApi(reactor)
     scanner = Scanner(settings_api, attached)
     own = partial(address_of, config.device.host)
     lan = Lan(settings_api, scanner, Neighbours(scripts), attached, own, origin, config.device.port)
+    strangers = Crowd(Strangers(scripts), troubles, now)
     watches = Watches(feed, events, authority.still_visible, _MOST_WATCHES)
     for routes in (
         AboutRoutes(
@@ -178,6 +188,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
             config.pairing.entry_key_ttl,
         ),
         ControlRoutes(control, thermostats),
+        StrangerRoutes(strangers),
         RegistrationRoutes(desk, thermostats),
         HostedRoutes(control, thermostats),
         KeyRoutes(authority),
@@ -204,6 +215,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
             troubles,
             Ages(silence, config.retention.object_ttl_days * _DAY, config.history.days * _DAY),
             socket.gethostname(),
+            strangers.look,
         ),
         uploads.forget,
         lan.stop,
@@ -219,6 +231,9 @@ def _limits(config: Config) -> Limits:
         momentary=config.retention.momentary_minutes * _MINUTE,
         history=config.history.days * _DAY,
         points=config.history.points,
+        arrival=max(_DAY, config.pairing.entry_key_ttl * 1000),
+        per_address=config.limits.strangers_per_address,
+        stranger_bytes=config.redis.maxmemory_mb * 2**20 // STRANGERS_SHARE,
     )
 
 

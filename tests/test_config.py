@@ -167,6 +167,7 @@ class ValueTests(ConfigCase):
             ("history.days", 1, 3650),
             ("history.points", 100, 100_000),
             ("limits.devices", 1, 1_000_000),
+            ("limits.strangers_per_address", 0, 1_000_000),
             ("limits.connections", 10, 1_000_000),
         ):
             section, name = path.split(".")

@@ -43,6 +43,10 @@ class Store:
         self.noted = text
 
 
+async def settled() -> bool:
+    return False
+
+
 class HousekeepingTests(SynchronousTestCase):
     def setUp(self) -> None:
         # The steady clock, and beside it the wall clock that may be ahead of where it was.
@@ -53,7 +57,7 @@ class HousekeepingTests(SynchronousTestCase):
     def another(self) -> Housekeeping:
         self.troubles = Troubles(self.now)
         ages = Ages(300_000, 90 * DAY, 30 * DAY)
-        return Housekeeping(self.clock, self.now, self.store, self.troubles, ages, "host")
+        return Housekeeping(self.clock, self.now, self.store, self.troubles, ages, "host", settled)
 
     def now(self) -> int:
         return NOW + int(self.clock.seconds() * 1000) + self.ahead

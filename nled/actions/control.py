@@ -68,6 +68,7 @@ class Control:
         clock: for `wait`.
         now: ms since the epoch, for the time of a write.
         offset: seconds that local time is ahead of UTC at a moment (ms).
+        owned_only: whether only devices that somebody owns take commands (`pairing.required`).
     """
 
     devices: Devices
@@ -75,6 +76,7 @@ class Control:
     clock: IReactorTime
     now: Callable[[], int]
     offset: Callable[[int], int]
+    owned_only: bool = False
     # By serial, and by the key of a home's structure.
     _turns: Turns = field(init=False)
 
@@ -166,6 +168,8 @@ class Control:
         if device is None:
             raise NotKnown("Device not found")
         permit(order.who, Need.WRITE, device)
+        if self.owned_only and device.owner is None:
+            raise Conflict(f"{serial} belongs to nobody yet; pair it by the code on its screen first.")
         changes = rule(order.value, device, Moment(now, self.offset(now)))
         # A home is told by way of any of its devices: those commands have an order too.
         if device.structure and any(each.kind == "structure" for each in changes):

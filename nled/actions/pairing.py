@@ -14,7 +14,7 @@ from nled.domain.lan import secret_of
 from nled.domain.pairing import CODES, Claim, EntryKey, Tier, new_code, parse_code, parse_user
 from nled.domain.serials import Identity, from_session
 from nled.store.client import StoreUnavailable
-from nled.store.pairing import Arrival, Pairing
+from nled.store.pairing import Arrival, Heard, Pairing
 
 # Entries that wait for the store; beyond these a storm may cost some what they said of themselves.
 _MOST_ARRIVALS = 1000
@@ -40,16 +40,16 @@ class Desk:
     pinned: bool
     claims_per_minute: int
 
-    async def entry_key(self, serial: str) -> EntryKey:
-        """Return the code a device shows; raises Full."""
+    async def entry_key(self, serial: str, sender: str) -> EntryKey:
+        """Return the code a device shows, which asks from the client address `sender`; raises Full."""
         while True:
-            key = await self.pairing.entry_key(serial, new_code(self.draw(CODES)), self.now())
+            key = await self.pairing.entry_key(serial, new_code(self.draw(CODES)), self.now(), sender)
             if key is not None:
                 return key
 
-    async def status(self, serial: str) -> Claim | EntryKey | None:
+    async def status(self, serial: str, sender: str) -> Claim | EntryKey | None:
         """Return how far a device's pairing has come."""
-        return await self.pairing.status(serial)
+        return await self.pairing.status(serial, self.now(), sender)
 
     async def claim(self, code: object, user: object, address: str) -> str | None:
         """Claim the device that shows `code` for `user`; returns its serial, None if no device does.
@@ -79,8 +79,7 @@ class Desk:
         serial = await self.resolve(identity, session)
         if not (self.required or self.pinned):
             return serial, Tier.PAIRED
-        pin = sha256(serial.encode() + b":" + identity.password).hexdigest() if self.pinned else ""
-        tier, fits = await self.pairing.gate(serial, pin, self.now())
+        tier, fits = await self.pairing.gate(serial, self.pin_of(serial, identity.password), self.now())
         if not fits:
             _log.warn("{serial}: refused, its password is not the one it was pinned with.", serial=serial)
             raise Refused("Device not authorized. Its password has changed.")
@@ -96,6 +95,10 @@ class Desk:
         if tier is Tier.UNKNOWN:
             raise Refused("Device not authorized. Complete pairing first.")
         return serial, tier
+
+    def pin_of(self, serial: str, password: bytes) -> str:
+        """Hash a password as it is pinned; "" where none is."""
+        return sha256(serial.encode() + b":" + password).hexdigest() if self.pinned else ""
 
     async def knows(self, serial: str) -> bool:
         """Whether a device was met."""
@@ -131,27 +134,37 @@ class Arrivals:
     _pairing: Pairing
     _clock: IReactorTime
     _now: Callable[[], int]
-    _waiting: list[Arrival] = field(factory=list)
+    _waiting: list[Arrival | Heard] = field(factory=list)
     _resets: list[Deferred[None]] = field(factory=list)
 
-    def entered(self, serial: str, facts: Mapping[str, str], password: bytes = b"") -> Deferred[None] | None:
-        """Take the form fields of an entry, and the password that came with it.
+    def heard(self, serial: str, sender: str, pin: str) -> None:
+        """Note that a device was heard of, by something that the store is not asked for."""
+        if len(self._waiting) < _MOST_ARRIVALS:
+            self._wait(Heard(serial, sender, pin))
+
+    def entered(
+        self, serial: str, facts: Mapping[str, str], password: bytes = b"", sender: str = ""
+    ) -> Deferred[None] | None:
+        """Take the form fields of an entry, the password that came with it, and the client address.
 
         `reset` = TRUE is a factory reset, which opens an owned device to a new claim: what comes next
         must know of it, so there is a Deferred that fires when it is kept, or could not be.
         """
-        if not self._waiting:
-            self._clock.callLater(0, self._keep)
         reset = facts.get("reset", "").upper() == "TRUE"
         if reset or len(self._waiting) < _MOST_ARRIVALS:
             mac, secret = facts.get("mac", "").upper(), secret_of(password)
-            self._waiting.append(Arrival(serial, facts, mac, reset, secret))
+            self._wait(Arrival(serial, facts, mac, reset, secret, sender))
         if not reset:
             return None
         _log.info("{serial}: was reset to factory state.", serial=serial)
         kept: Deferred[None] = Deferred()
         self._resets.append(kept)
         return kept
+
+    def _wait(self, arrival: Arrival | Heard) -> None:
+        if not self._waiting:
+            self._clock.callLater(0, self._keep)
+        self._waiting.append(arrival)
 
     def _keep(self) -> None:
         arrivals, self._waiting = self._waiting, []

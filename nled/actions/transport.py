@@ -79,7 +79,7 @@ class Poll:
 
 @frozen
 class Transport:
-    """The transport's use cases.
+    """The transport's use cases; `sender` is the client address.
 
     Attributes:
         now: ms since the epoch.
@@ -89,7 +89,7 @@ class Transport:
     hub: Hub
     now: Callable[[], int]
 
-    async def subscribe(self, serial: str, request: Subscribe) -> Poll:
+    async def subscribe(self, serial: str, request: Subscribe, sender: str = "") -> Poll:
         """Open a poll. The ticket comes first, so that no change is lost while the store is read.
 
         Raises:
@@ -99,7 +99,7 @@ class Transport:
         ticket = self.hub.open(serial)
         opened: Opened | None = None
         try:
-            opened = await self.buckets.subscribe(serial, listed, self.now())
+            opened = await self.buckets.subscribe(serial, listed, self.now(), sender)
         finally:
             if opened is None:
                 ticket.close()
@@ -113,14 +113,14 @@ class Transport:
         _report(serial, newer.updates)
         return newer
 
-    async def put(self, serial: str, puts: Sequence[Put]) -> list[Receipt]:
+    async def put(self, serial: str, puts: Sequence[Put], sender: str = "") -> list[Receipt]:
         """Apply a PUT; one receipt per object, in order, also for what is refused.
 
         Raises:
             StoreUnavailable, Full.
         """
         own = [put for put in puts if not is_foreign(put.key, serial)]
-        written = iter(await self.buckets.put(serial, own, self.now()))
+        written = iter(await self.buckets.put(serial, own, self.now(), sender))
         receipts = []
         for put in puts:
             if is_foreign(put.key, serial):
@@ -132,9 +132,9 @@ class Transport:
                 receipts.append(outcome.receipt)
         return receipts
 
-    async def metadata(self, serial: str) -> tuple[Receipt, ...]:
+    async def metadata(self, serial: str, sender: str = "") -> tuple[Receipt, ...]:
         """List where a device's buckets stand; raises StoreUnavailable."""
-        return await self.buckets.metadata(serial, self.now())
+        return await self.buckets.metadata(serial, self.now(), sender)
 
 
 def _seconds(ms: int | None) -> float | None:
@@ -161,5 +161,8 @@ def _explain(serial: str, written: Written) -> None:
             serial=serial,
             key=key,
         )
+    elif written.outcome == "crowded":
+        # That there are so many of them is told once, and not of each (actions/strangers.py).
+        _log.debug("{serial}: {key} not stored, nobody keeps this device.", serial=serial, key=key)
     elif written.outcome == "refused":
         _log.debug("{serial} may not write {key}: it is the server's.", serial=serial, key=key)

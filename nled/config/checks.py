@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from nled.config.schema import MOST_SOCKET_PATH, Config, fits_socket
+from nled.config.schema import MIB, MOST_SOCKET_PATH, POINT_BYTES, Config, fits_socket
 
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*\.?")
 # Where only somebody's own machines are; the fourth is what private overlay networks use.
@@ -140,6 +140,7 @@ REFINE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "device.host": _host,
     "device.origin": _origin,
     "device.cert_dir": _cert_dir,
+    "device.trusted_proxies": _networks,
     "control.host": _host,
     "control.socket": _socket,
     "control.trusted_networks": _networks,
@@ -177,6 +178,17 @@ def contradictions(config: Config) -> Iterator[str]:
             )
 
 
+def _memory(config: Config) -> Iterator[str]:
+    limits, history, memory = config.limits, config.history, config.redis.maxmemory_mb
+    most = limits.devices * (limits.device_bytes + history.points * POINT_BYTES)
+    if most > memory * MIB:
+        yield (
+            f"limits.devices ({limits.devices}) thermostats of limits.device_bytes ({limits.device_bytes}) "
+            f"and history.points ({history.points}), would take {most // MIB} MiB, and redis.maxmemory_mb is "
+            f"{memory}: once that is full nothing more is stored. Raise it, or lower the others."
+        )
+
+
 def warnings(config: Config) -> Iterator[str]:
     """Sentences about settings that are accepted, but that the operator should know the price of."""
     for text in config.control.trusted_networks:
@@ -186,6 +198,8 @@ def warnings(config: Config) -> Iterator[str]:
                 f"control.trusted_networks has {text}, which is no private network: whoever comes from there "
                 "needs no API key to see and set thermostats."
             )
+    if config.redis.url is None:
+        yield from _memory(config)
     if config.control_socket is None:
         yield (
             f"There is no unix socket for nledctl: its path in {config.state_dir} would have more than "

@@ -14,6 +14,11 @@ KIB = 1024
 MIB = 1024 * KIB
 TIB = MIB * MIB
 
+# The state of all thermostats that nobody keeps may take up a quarter of the memory.
+STRANGERS_SHARE = 4
+# What a change in a history takes up; measured, as `etc/nled.yaml` has it.
+POINT_BYTES = 32
+
 
 # The kernel's room for the path of a unix socket, less the zero that ends it.
 MOST_SOCKET_PATH = 107
@@ -55,6 +60,7 @@ class Device(Section, frozen=True, kw_only=True):
     tier: Literal["local", "hosted"] = "local"
     cert_dir: Path | None = None
     """Directory with `fullchain.pem` and `privkey.pem`, both readable when the settings were read."""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Control(Section, frozen=True, kw_only=True):
@@ -150,9 +156,11 @@ class Uploads(Section, frozen=True, kw_only=True):
 class Limits(Section, frozen=True, kw_only=True):
     """Bounds on what clients can make the daemon hold."""
 
-    devices: Annotated[int, _range(1, 1_000_000)] = 1000
+    devices: Annotated[int, _range(1, 1_000_000)] = 500
+    strangers_per_address: Annotated[int, _range(0, 1_000_000, "0 for any number")] | None = None
+    """None: half of what `devices` leaves beside those that are kept."""
     buckets_per_device: Annotated[int, _range(16, 4096)] = 64
-    device_bytes: Annotated[int, _range(64 * KIB, 64 * MIB, "bytes")] = MIB
+    device_bytes: Annotated[int, _range(64 * KIB, 64 * MIB, "bytes")] = 256 * KIB
     body_bytes: Annotated[int, _range(64 * KIB, 16 * MIB, "bytes")] = 256 * KIB
     connections: Annotated[int, _range(10, 1_000_000)] = 20_000
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nled.ctl.command import Session, command, confirm, group, pass_session
-from nled.ctl.output import ago, degrees, moment, printable, shortened, show_facts, show_table
+from nled.ctl.output import ago, degrees, moment, printable, shortened, show_facts, show_table, span
 
 # One long name makes all rows long.
 _LONGEST_NAME = 40
@@ -20,16 +20,21 @@ _LONGEST_NAME = 40
     examples="""
     nledctl devices
     nledctl devices --json
+    nledctl devices --arrivals
     nledctl devices forget 02AA01AC33140F61""",
 )
+@click.option("--arrivals", is_flag=True, help="List serials that only asked for a code so far.")
 @pass_session
 @click.pass_context
-def devices(ctx: click.Context, session: Session) -> None:
+def devices(ctx: click.Context, session: Session, *, arrivals: bool) -> None:
     """List the thermostats, or forget one."""
     if ctx.invoked_subcommand is not None:
         return
-    answer = session.client.get("/api/devices")
     now = time.time()
+    if arrivals:
+        _show_arrivals(session, now)
+        return
+    answer = session.client.get("/api/devices")
 
     def rows() -> None:
         show_table(
@@ -53,16 +58,59 @@ def devices(ctx: click.Context, session: Session) -> None:
     session.show(answer, rows)
 
 
-@devices.command("forget", examples="nledctl devices forget 02AA01AC33140F61 --yes")
-@click.argument("serial")
+def _show_arrivals(session: Session, now: float) -> None:
+    answer = session.client.get("/api/arrivals")
+
+    def rows() -> None:
+        show_table(
+            ("serial", "address", "seen"),
+            [
+                (
+                    each["serial"],
+                    each["address"] or "-",
+                    f"{span(max(0.0, now - each['last_seen'] / 1000))} ago",
+                )
+                for each in reversed(answer["arrivals"])
+            ],
+            "No serial asked for a code within the last day that is not a thermostat here.",
+        )
+
+    session.show(answer, rows)
+
+
+@devices.command(
+    "forget",
+    examples="""
+    nledctl devices forget 02AA01AC33140F61 --yes
+    nledctl devices forget --unowned""",
+)
+@click.argument("serial", required=False)
+@click.option("--unowned", is_flag=True, help="All that nobody owns or has ever set.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
-def forget(session: Session, serial: str, *, yes: bool) -> None:
-    """Forget a thermostat: its state, history, owner and shares."""
+def forget(session: Session, serial: str | None, *, unowned: bool, yes: bool) -> None:
+    """Forget a thermostat: its state, history, owner and shares. Or all that nobody owns or has ever set."""
+    if unowned == (serial is not None):
+        raise click.UsageError("Name one SERIAL, or say --unowned.")
+    if unowned:
+        _forget_unowned(session, yes=yes)
+        return
     if not yes:
         confirm(f"Forget everything about {serial}, its owner and history too?")
     answer = session.client.send("DELETE", "/api/device", body={"serial": serial})
     session.show(answer, lambda: click.echo(f"{answer['serial']} is forgotten."))
+
+
+def _forget_unowned(session: Session, *, yes: bool) -> None:
+    if not yes:
+        count = len(session.client.get("/api/unowned-devices")["devices"])
+        confirm(f"Forget {_thermostats(count)} that nobody owns or has ever set, with all they have told?")
+    answer = session.client.send("DELETE", "/api/unowned-devices")
+    session.show(answer, lambda: click.echo(f"{_thermostats(answer['forgotten'])} forgotten."))
+
+
+def _thermostats(count: int) -> str:
+    return f"{count} thermostat" if count == 1 else f"{count} thermostats"
 
 
 @command("status", examples="nledctl status 02AA01AC33140F61")

@@ -55,7 +55,7 @@ _PERMISSIONS: Mapping[str, Permission] = {
 # A moment in seconds is below this, and one in ms of this century above.
 _SECONDS = 10**11
 # What limits.device_bytes is by default; a single bucket cannot have more either.
-MOST_BYTES = 1024 * 1024
+MOST_BYTES = 256 * 1024
 _TOO_LARGE = "its value is larger than a thermostat may have here."
 _HOME = ("user", "structure")
 

@@ -11,9 +11,10 @@ from attrs import frozen
 from nled.domain.buckets import REPLACED, SERVER_OWNED, ObjectKey
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
+from nled.store import keys
 from nled.store.scripts import HOMES, WRITING, Scripts, load, refuse_when_full
 
-Outcome = Literal["stored", "same", "conflict", "refused", "full"]
+Outcome = Literal["stored", "same", "conflict", "refused", "full", "crowded"]
 
 
 @frozen
@@ -56,14 +57,14 @@ class Buckets:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int) -> Opened:
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str = "") -> Opened:
         """Record contact, claims and inline values of a subscribe, and find what is newer.
 
         Raises:
             Full: a device nobody has met, and no more are taken.
         """
         request = [_listing(entry) for entry in listed]
-        reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request)
+        reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request, sender=keys.host_of(sender))
         refuse_when_full(reply[0])
         baselines = tuple(zip(reply[2][::2], reply[2][1::2], strict=True))
         return Opened(_updates(reply[1]), baselines, reply[3])
@@ -73,19 +74,21 @@ class Buckets:
         updates, due = await self._scripts.ask(_REREAD, serial, now, claims=list(claims.items()))
         return Newer(_updates(updates), due)
 
-    async def put(self, serial: str, puts: Sequence[Put], now: int) -> tuple[Written, ...]:
+    async def put(self, serial: str, puts: Sequence[Put], now: int, sender: str = "") -> tuple[Written, ...]:
         """Apply a device's PUT in order, each bucket on its own.
 
         Raises:
             Full: a device nobody has met, and no more are taken.
         """
-        reply = await self._scripts.ask(_PUT, serial, now, writes=[_write(put) for put in puts])
+        writes, host = [_write(put) for put in puts], keys.host_of(sender)
+        reply = await self._scripts.ask(_PUT, serial, now, writes=writes, sender=host)
         refuse_when_full(reply[0])
         return tuple(_written(put.key, each) for put, each in zip(puts, reply[1:], strict=True))
 
-    async def metadata(self, serial: str, now: int) -> tuple[Receipt, ...]:
+    async def metadata(self, serial: str, now: int, sender: str = "") -> tuple[Receipt, ...]:
         """List where the buckets of a device stand; empty for one nobody has met."""
-        return tuple(Receipt(*each) for each in await self._scripts.ask(_METADATA, serial, now))
+        reply = await self._scripts.ask(_METADATA, serial, now, sender=keys.host_of(sender))
+        return tuple(Receipt(*each) for each in reply)
 
 
 def _listing(entry: Listed) -> tuple[object, ...]:

@@ -8,6 +8,20 @@ key                         type   holds                             lives
 =========================== ====== ================================= ================================
 nled:schema                 string version of all this (schema.py)   for ever
 nled:devices                zset   serial by last contact (ms)       trimmed to object_ttl
+nled:arrivals               zset   serials that only asked for a     a day after the last contact
+                                   code or said their entry, by
+                                   last contact (ms)
+nled:places                 hash   grade, first day, weight, told,   as the device or arrival
+                                   address, by serial
+nled:addresses:POOL         zset   addresses by how many they have   as those
+nled:addresses:POOL:ADDRESS zset   serials of an address             as those
+nled:weights                zset   addresses by the blocks of those  as those
+                                   that are new
+nled:polls                  zset   serials on their first day by     400 s, or until the second day
+                                   last subscribe (ms)
+nled:strangers              hash   devices, blocks of all that are   for ever
+                                   not kept; at, why, from: the
+                                   last that had to give way
 nled:{SERIAL}:facts         hash   first, entry, bytes, model, ...   object_ttl after last contact
 nled:{SERIAL}:buckets       set    the device's bucket keys          object_ttl after last contact
 nled:{SERIAL}:bucket:KEY    hash   a bucket; of a home's bucket only object_ttl after last contact
@@ -50,6 +64,7 @@ timestamp it last claimed, `a` acknowledged up to, `p` pushed up to, `pa` pushed
 same thing was pushed in answer to a new subscribe, `x` what went stale before it was taken.
 """
 
+from functools import lru_cache
 from ipaddress import IPv6Network
 
 SCHEMA = "nled:schema"
@@ -60,6 +75,12 @@ ONLINE = "nled:online"
 EVENTS = "nled:events"
 # About a day of one home; some 2 MB.
 MOST_EVENTS = 10_000
+ARRIVALS = "nled:arrivals"
+PLACES = "nled:places"
+POLLS = "nled:polls"
+STRANGERS = "nled:strangers"
+_ADDRESSES = "nled:addresses:"
+_WEIGHTS = "nled:weights"
 _DEVICE = "nled:{%s}:"
 _HOME = "nled:home:{%s}:"
 _CODE = "nled:code:"
@@ -76,6 +97,10 @@ _CLOCK = "nled:clock:"
 LUA = f"""
 local DEVICES, CHANGES = '{DEVICES}', '{CHANGES}'
 local ONLINE, EVENTS, MOST_EVENTS = '{ONLINE}', '{EVENTS}', {MOST_EVENTS}
+local ARRIVALS, PLACES, POLLS = '{ARRIVALS}', '{PLACES}', '{POLLS}'
+local STRANGERS, WEIGHTS = '{STRANGERS}', '{_WEIGHTS}'
+local function addresses_key(pool) return '{_ADDRESSES}' .. pool end
+local function address_key(pool, host) return '{_ADDRESSES}' .. pool .. ':' .. host end
 local OWNED, LAN = '{OWNED}', '{LAN}'
 local function device_key(serial, what) return string.format('{_DEVICE}', serial) .. what end
 local function home_key(user, what) return string.format('{_HOME}', user) .. what end
@@ -139,7 +164,7 @@ def mac(address: str) -> str:
 
 def claims(address: str) -> str:
     """Name the counter of the claims one client tried in this minute."""
-    return _CLAIMS + _host(address)
+    return _CLAIMS + host_of(address)
 
 
 def shares(serial: str) -> str:
@@ -174,7 +199,7 @@ def clock(host: str) -> str:
 
 def failures(address: str) -> str:
     """Name the counter of the wrong API keys one client came with in this minute."""
-    return _FAILURES + _host(address)
+    return _FAILURES + host_of(address)
 
 
 def invites(serial: str) -> str:
@@ -187,7 +212,8 @@ def invite(identifier: str) -> str:
     return _INVITE + identifier
 
 
-def _host(address: str) -> str:
+@lru_cache(maxsize=1024)
+def host_of(address: str) -> str:
     """Name whoever has an address: in IPv6 one host has as many as it likes, all of one /64."""
     if ":" not in address:
         return address

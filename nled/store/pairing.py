@@ -17,6 +17,7 @@ class Arrival:
     """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset.
 
     `secret` is the password it came with, or "": what its own Settings API wants to hear (PROTOCOL.md g.5).
+    `sender` is the client address.
     """
 
     serial: str
@@ -24,12 +25,32 @@ class Arrival:
     mac: str
     reset: bool
     secret: str = field(default="", repr=False)
+    sender: str = ""
 
     def as_request(self) -> dict[str, object]:
         """Write it as the script reads it."""
         flat = [text for pair in self.facts.items() for text in pair]
         told = {"facts": flat, "mac": self.mac, "reset": self.reset, "secret": self.secret}
-        return {"serial": self.serial, **told}
+        return {"serial": self.serial, "sender": keys.host_of(self.sender), **told}
+
+
+@frozen
+class Heard:
+    """That a device was heard of in a way that needs no answer of the store.
+
+    Attributes:
+        sender: the client address.
+        pin: the hash of its password, "" where passwords are not pinned; another one is not heard.
+    """
+
+    serial: str
+    sender: str
+    pin: str = ""
+
+    def as_request(self) -> dict[str, object]:
+        """Write it as the script reads it."""
+        sender = keys.host_of(self.sender)
+        return {"serial": self.serial, "sender": sender, "heard": True, "pin": self.pin}
 
 
 class Pairing:
@@ -39,28 +60,32 @@ class Pairing:
         self._scripts = scripts
         self._life = entry_key_life
 
-    async def arrived(self, arrivals: Sequence[Arrival], now: int) -> None:
-        """Keep what devices said at their entries; one that was reset may be claimed anew."""
+    async def arrived(self, arrivals: Sequence[Arrival | Heard], now: int) -> None:
+        """Keep what devices said at their entries; one that was reset may be claimed anew.
+
+        Of one that was only heard of, no more is noted than that, and nothing if it is not known.
+        """
         await self._scripts.ask(_ENTRY, "", now, arrivals=[each.as_request() for each in arrivals])
 
-    async def entry_key(self, serial: str, fresh: str, now: int) -> EntryKey | None:
+    async def entry_key(self, serial: str, fresh: str, now: int, sender: str = "") -> EntryKey | None:
         """Return the code a device shows, `fresh` where it has none; None if another device shows that.
 
         Its expiry slides so that the device never sees less than 30 minutes (DESIGN.md 2).
 
         Raises:
-            Full: a device nobody has met, and no more are taken.
+            Full: a device that is known no more, and none is taken.
         """
+        host = keys.host_of(sender)
         reply = await self._scripts.ask(
-            _ENTRY_KEY, serial, now, fresh=fresh, life=self._life, slide=LEAST_LIFE
+            _ENTRY_KEY, serial, now, fresh=fresh, life=self._life, slide=LEAST_LIFE, sender=host
         )
         refuse_when_full(reply[0])
         return EntryKey(reply[1], int(reply[2])) if reply[0] == "ok" else None
 
-    async def status(self, serial: str) -> Claim | EntryKey | None:
+    async def status(self, serial: str, now: int, sender: str = "") -> Claim | EntryKey | None:
         """Return whose the device is, else the entry key that waits to be claimed, else None."""
-        names = [keys.owner(serial), keys.entry_key(serial)]
-        (user, at, is_open), (code, expires) = await self._scripts.client.run(_STATUS, names)
+        reply = await self._scripts.ask(_STATUS, serial, now, sender=keys.host_of(sender))
+        (user, at, is_open), (code, expires) = reply
         if user and not is_open:
             return Claim(user, int(at))
         return EntryKey(code, int(expires)) if code else None
@@ -100,13 +125,14 @@ class Pairing:
         await self._scripts.ask(_LEARN, serial, now, mac=mac)
 
     async def knows(self, serial: str) -> bool:
-        """Whether a device was met: a stranger is nothing to keep files for."""
-        score: str | None = await self._scripts.client.command("ZSCORE", keys.DEVICES, serial)
-        return score is not None
+        """Whether a device was met, and told of: a stranger is nothing to keep files for."""
+        place: str | None = await self._scripts.client.command("HGET", keys.PLACES, serial)
+        grade, _, _, told, _ = (place or "arrival - - 0 ").split(" ", 4)
+        return grade != "arrival" and told == "1"
 
 
 _ENTRY, _ENTRY_KEY, _CLAIM = load("entry"), load("entry_key"), load("claim")
-_GATE, _LEARN = load("gate"), load("learn")
+_GATE, _LEARN, _STATUS = load("gate"), load("learn"), load("status")
 # INCR and EXPIRE in one step: a counter without an end would lock its address out for ever, and one from
 # before a step back of the clock for as long as that.
 _COUNT = Script(
@@ -115,9 +141,4 @@ _COUNT = Script(
     local count = redis.call('INCR', KEYS[1])
     if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
     return count""",
-)
-_STATUS = Script(
-    "status",
-    """return {redis.call('HMGET', KEYS[1], 'user', 'at', 'open'),
-            redis.call('HMGET', KEYS[2], 'code', 'expires')}""",
 )

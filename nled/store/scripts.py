@@ -31,9 +31,11 @@ _YEAR, _MONTH = (int(part) for part in __version__.split(".")[:2])
 _RELEASED = int(datetime(2000 + _YEAR, _MONTH, 1, tzinfo=UTC).timestamp()) * 1000
 # What scripts share, each with what it builds on: the server makes every function of it each time one runs.
 READING = ("common", "state")
-WRITING = (*READING, "history", "write")
+WRITING = (*READING, "room", "history", "write")
 HOMES = (*WRITING, "home")
 _ALL = (*HOMES, "access")
+# In which the bytes of devices that are not kept are counted, as room.lua has it.
+BLOCK = 4096
 
 
 @lru_cache
@@ -73,6 +75,10 @@ class Limits:
 
     Attributes:
         history, points: how long a device's history is kept, and how many points of it at most.
+        arrival: how long an arrival is kept.
+        per_address: devices of one address that are not kept; None for half of what those that are leave,
+            0 for any number.
+        stranger_bytes: what all devices that are not kept may take up together.
     """
 
     devices: int
@@ -82,6 +88,9 @@ class Limits:
     momentary: int
     history: int
     points: int
+    arrival: int = 86_400_000
+    per_address: int | None = None
+    stranger_bytes: int = 2**40
 
 
 class Scripts:
@@ -98,7 +107,10 @@ class Scripts:
                 "momentary": limits.momentary,
                 "history": limits.history + BACKSTOP,
                 "points": limits.points,
+                "arrival_ttl": limits.arrival,
                 "most_devices": limits.devices,
+                "per_address": limits.per_address,
+                "most_blocks": limits.stranger_bytes // BLOCK,
                 "most_buckets": limits.buckets,
                 "most_bytes": limits.device_bytes,
                 "most_fields": MOST_FIELDS,
@@ -127,4 +139,4 @@ async def together(asked: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]
 def refuse_when_full(status: str) -> None:
     """Raise Full if a script found that no more devices are taken."""
     if status == "full":
-        raise Full("This server has as many devices as it may (limits.devices).")
+        raise Full("No more devices are taken (limits.devices, limits.strangers_per_address).")

@@ -13,6 +13,7 @@ from nled.domain.errors import BadRequest, Full, Refused
 from nled.domain.pairing import Claim
 from nled.domain.serials import Identity, identify
 from nled.store.client import StoreUnavailable
+from nled.web.clients import Clients
 from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router
 
@@ -35,6 +36,7 @@ class DeviceRoutes:
 
     desk: Desk
     arrivals: Arrivals
+    clients: Clients
     origin: Origin | None
     tier: Tier
     secure: bool
@@ -59,18 +61,21 @@ class DeviceRoutes:
         answer = Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
         if identity.serial is None or identity.is_mac:
             return answer
+        sender = self._sender(request)
         if self.desk.pinned:
-            return self._pinned_entry(identity, facts, answer)
-        kept = self.arrivals.entered(identity.serial, facts, identity.password)
+            return self._pinned_entry(identity, facts, sender, answer)
+        kept = self.arrivals.entered(identity.serial, facts, identity.password, sender)
         return answer if kept is None else _after(kept, answer)
 
-    async def _pinned_entry(self, identity: Identity, facts: dict[str, str], answer: Answer) -> Answer:
+    async def _pinned_entry(
+        self, identity: Identity, facts: dict[str, str], sender: str, answer: Answer
+    ) -> Answer:
         """Keep what a device says of itself only if it is the one: a reset would open it to a claim."""
         try:
             serial, _ = await self.desk.recognise(identity)
         except (Refused, StoreUnavailable):
             return answer
-        kept = self.arrivals.entered(serial, facts, identity.password)
+        kept = self.arrivals.entered(serial, facts, identity.password, sender)
         if kept is not None:
             await kept
         return answer
@@ -94,15 +99,16 @@ class DeviceRoutes:
             }
         )
 
-    def ping(self, _request: BoundedRequest) -> Answer:
+    def ping(self, request: BoundedRequest) -> Answer:
         """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
+        self._heard(request)
         return Answer.json({"status": "ok", "timestamp": self.now()})
 
     async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
         try:
             serial, _ = await self.desk.recognise(identify_request(request))
-            key = await self.desk.entry_key(serial)
+            key = await self.desk.entry_key(serial, self._sender(request))
         except (StoreUnavailable, Full):
             return Answer.json({"error": "Entry key service unavailable"}, 503)
         return Answer(b'{"value":"%s","expires":%d}' % (key.code.encode(), key.expires))
@@ -111,7 +117,7 @@ class DeviceRoutes:
         """Tell whether the code was claimed (spec/passphrase.txt)."""
         try:
             serial, _ = await self.desk.recognise(identify_request(request))
-            status = await self.desk.status(serial)
+            status = await self.desk.status(serial, self._sender(request))
         except StoreUnavailable:
             return Answer.json({"error": "Entry key service unavailable"}, 503)
         if isinstance(status, Claim):
@@ -122,8 +128,9 @@ class DeviceRoutes:
         missing = "No entry key found for this device"
         return Answer.json({"status": "no_key", "claimed": False, "message": missing})
 
-    def pro_info(self, _request: BoundedRequest, code: str) -> Answer:
+    def pro_info(self, request: BoundedRequest, code: str) -> Answer:
         """Give the installer's card (g.2)."""
+        self._heard(request)
         return Answer.json(
             {
                 "id": 1,
@@ -138,9 +145,22 @@ class DeviceRoutes:
     def weather(self, request: BoundedRequest, rest: str) -> Answer:
         """Answer at once that there is no weather yet; the device tolerates it (g.1)."""
         del rest
+        self._heard(request)
         if b"query" not in (request.args or {}):
             raise BadRequest("Missing query parameter")
         return Answer.json({"error": "Weather service unavailable: this nled has no weather."}, 503)
+
+    def _sender(self, request: BoundedRequest) -> str:
+        return self.clients.of(request).address
+
+    def _heard(self, request: BoundedRequest) -> None:
+        note_contact(self.desk, self.arrivals, identify_request(request), self._sender(request))
+
+
+def note_contact(desk: Desk, arrivals: Arrivals, identity: Identity, sender: str) -> None:
+    """Note that a device was heard of, where the answer does not need the store."""
+    if identity.serial is not None and not identity.is_mac:
+        arrivals.heard(identity.serial, sender, desk.pin_of(identity.serial, identity.password))
 
 
 async def _after(kept: Deferred[None], answer: Answer) -> Answer:

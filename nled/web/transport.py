@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 
-from nled.actions.pairing import Desk
+from nled.actions.pairing import Arrivals, Desk
 from nled.actions.transport import Poll, Transport
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import Tier
 from nled.domain.requests import parse_put, parse_subscribe, session_of
 from nled.domain.wire import Update, document
-from nled.web.device import identify_request
+from nled.web.clients import Clients
+from nled.web.device import identify_request, note_contact
 from nled.web.request import BoundedRequest, Head
 from nled.web.router import Answer, Router, read_json
 
@@ -46,6 +47,8 @@ class TransportRoutes:
 
     transport: Transport
     desk: Desk
+    arrivals: Arrivals
+    clients: Clients
     timing: Timing
     most_body: int
     now: Callable[[], int]
@@ -79,17 +82,20 @@ class TransportRoutes:
         if tier is Tier.PENDING:
             # As with its PUTs: what rides along is not believed either.
             asked = evolve(asked, listed=tuple(evolve(each, values={}) for each in asked.listed))
-        return await self.transport.subscribe(serial, asked), asked.chunked
+        return await self.transport.subscribe(serial, asked, self._sender(request)), asked.chunked
 
     async def put(self, request: BoundedRequest) -> Answer:
         """Store what a device reports, and answer with receipts."""
         body = read_json(request, self.most_body)
-        serial, tier = await self.desk.admit(identify_request(request), session_of(body))
+        identity = identify_request(request)
+        serial, tier = await self.desk.admit(identity, session_of(body))
         puts = parse_put(body, serial)
         if tier is Tier.PENDING:
+            note_contact(self.desk, self.arrivals, identity, self._sender(request))
             # Not yet anybody's: let in so that it can be claimed, but not believed (e.1).
             return Answer(document(()), headers=self._headers())
-        return Answer(document(await self.transport.put(serial, puts)), headers=self._headers())
+        receipts = await self.transport.put(serial, puts, self._sender(request))
+        return Answer(document(receipts), headers=self._headers())
 
     async def metadata(self, request: BoundedRequest, rest: str) -> Answer:
         """List where a device's buckets stand, so that it knows which to list itself (a.6)."""
@@ -98,11 +104,15 @@ class TransportRoutes:
         if identity.serial is None:
             raise BadRequest("Serial required")
         serial, _ = await self.desk.admit(identity)
-        return Answer(document(await self.transport.metadata(serial)), headers=self._headers())
+        receipts = await self.transport.metadata(serial, self._sender(request))
+        return Answer(document(receipts), headers=self._headers())
 
     async def unknown(self, _request: BoundedRequest, rest: str) -> Answer:
         """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
         raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")
+
+    def _sender(self, request: BoundedRequest) -> str:
+        return self.clients.of(request).address
 
     def _headers(self, updates: Sequence[Update] = ()) -> Head:
         headers = (

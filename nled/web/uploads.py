@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from nled.actions.pairing import Desk
+from nled.actions.pairing import Arrivals, Desk
 from nled.actions.uploads import Uploads
 from nled.domain.errors import Refused
 from nled.domain.pairing import Tier
-from nled.web.device import identify_request
+from nled.web.clients import Clients
+from nled.web.device import identify_request, note_contact
 from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router, read_body
 
@@ -26,6 +27,8 @@ class UploadRoutes:
 
     uploads: Uploads
     desk: Desk
+    arrivals: Arrivals
+    clients: Clients
     most_body: int
     now: Callable[[], int]
 
@@ -35,7 +38,9 @@ class UploadRoutes:
 
     async def upload(self, request: BoundedRequest) -> Answer:
         """Take a log; whether it is kept is no concern of the device."""
-        serial, tier = await self.desk.admit(identify_request(request))
+        identity, sender = identify_request(request), self.clients.of(request).address
+        serial, tier = await self.desk.admit(identity)
+        note_contact(self.desk, self.arrivals, identity, sender)
         if tier is Tier.PENDING:
             raise Refused("Not authorized")
         body = read_body(request, self.most_body)

@@ -72,7 +72,7 @@ class Sharing(HouseholdTestCase):
         await self.refused(NotKnown, self.home.unshare(self.ann, SERIAL, "carl"))
 
     async def test_what_cannot_be(self) -> None:
-        await self.entry(OTHER)
+        await self.told(OTHER)
         cases = (
             (BadRequest, SERIAL, "b b", "read"),
             (BadRequest, SERIAL, "bob", "owner"),
@@ -120,7 +120,7 @@ class Invites(HouseholdTestCase):
         self.assertEqual(await self.shares(), {"carl": "read"})
 
     async def test_what_cannot_be(self) -> None:
-        await self.entry(OTHER)
+        await self.told(OTHER)
         for kind, serial, permission, hours in (
             (BadRequest, SERIAL, "read", 721),
             (BadRequest, SERIAL, "read", 0),
@@ -149,5 +149,5 @@ class Transfers(HouseholdTestCase):
     async def test_to_whom(self) -> None:
         await self.refused(NotKnown, self.home.transfer(local(), SERIAL, "nina"))
         await self.refused(Conflict, self.home.transfer(local(), SERIAL, "ann"))
-        await self.entry(OTHER)
+        await self.told(OTHER)
         await self.refused(Conflict, self.home.transfer(local(), OTHER, "bob"))

@@ -33,7 +33,7 @@ class Store:
         self.slow: Deferred[None] | None = None
         self.claims: list[dict[str, int]] = []
 
-    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int) -> Opened:
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str) -> Opened:
         return await self.opening
 
     async def reread(self, serial: str, claims: dict[str, int], now: int) -> Newer:
@@ -44,7 +44,7 @@ class Store:
             raise self.newer
         return Newer(self.newer, self.due)
 
-    async def put(self, serial: str, puts: Sequence[Put], now: int) -> list[Written]:
+    async def put(self, serial: str, puts: Sequence[Put], now: int, sender: str) -> list[Written]:
         return [Written("stored", Receipt(7, 8, str(put.key))) for put in puts]
 
 

@@ -9,6 +9,7 @@ from nled.web.lan import Configured, Found, KeyWanted
 from nled.web.people import Ensured, Everybody, Forgotten
 from nled.web.registration import Outcome
 from nled.web.shares import AcceptedInvite, MadeInvite, Shares
+from nled.web.strangers import ArrivalList, ForgottenDevices, StrangerInfo, UnownedList
 from tests.ctl.support import SERIAL, CtlTestCase, Said, thermostat, wire, written
 
 WEEK = {
@@ -69,6 +70,29 @@ class DeviceTests(CtlTestCase):
             ran = self.good("devices", "forget", SERIAL, *arguments, stdin=stdin)
             self.assertIn(f"{SERIAL} is forgotten.\n", ran.out)
             self.assertEqual(self.asked().body, {"serial": SERIAL})
+
+    def test_forget_those_that_nobody_owns(self):
+        path = "/api/unowned-devices"
+        some = [StrangerInfo(SERIAL, "10.0.0.66", 5)] * 3
+        self.daemon.answers["GET", path] = wire(UnownedList, devices=some)
+        self.daemon.answers["DELETE", path] = wire(ForgottenDevices, forgotten=3)
+        ran = self.run_ctl("devices", "forget", "--unowned", stdin="n\n")
+        self.assertEqual((ran.status, self.asked().method), (130, "GET"))
+        self.assertIn("Forget 3 thermostats that nobody owns or has ever set", ran.err)
+        for arguments, stdin in (((), "y\n"), (("--yes",), "")):
+            ran = self.good("devices", "forget", "--unowned", *arguments, stdin=stdin)
+            self.assertEqual((ran.out, self.asked().method), ("3 thermostats forgotten.\n", "DELETE"))
+        for wrong in ((), (SERIAL, "--unowned")):
+            ran = self.run_ctl("devices", "forget", *wrong)
+            self.assertEqual(ran.status, 2)
+
+    def test_arrivals(self):
+        some = [StrangerInfo(SERIAL, "10.0.0.66", 5), StrangerInfo("02AA01AC33140F62", "", 6)]
+        self.daemon.answers["GET", "/api/arrivals"] = wire(ArrivalList, arrivals=some)
+        head, first, second = self.good("devices", "--arrivals").out.splitlines()
+        self.assertEqual(head.split(), ["SERIAL", "ADDRESS", "SEEN"])
+        self.assertEqual(first.split()[:2], ["02AA01AC33140F62", "-"])
+        self.assertEqual(second.split()[:2], [SERIAL, "10.0.0.66"])
 
     def test_status(self):
         pending = [

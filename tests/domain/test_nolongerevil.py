@@ -70,13 +70,13 @@ class NoLongerEvil(SynchronousTestCase):
             self.left_out(why)
 
     def test_more_than_a_thermostat_may_have(self) -> None:
-        large = {kind: {"x": "y" * size} for kind, size in (("tuneups", 700_000), ("message", 600_000))}
+        large = {kind: {"x": "y" * size} for kind, size in (("tuneups", 170_000), ("message", 150_000))}
         rows = [state(SERIAL, f"{kind}.{SERIAL}", values) for kind, values in large.items()]
         self.assertEqual(list(self.converted(shared(), *rows)), [f"message.{SERIAL}", f"shared.{SERIAL}"])
-        self.left_out(f"{SERIAL} tuneups.{SERIAL}: with it the device has more than 1048576 bytes")
+        self.left_out(f"{SERIAL} tuneups.{SERIAL}: with it the device has more than 262144 bytes")
 
     def test_what_a_home_has_is_not_of_its_thermostats(self) -> None:
-        large = {"x": "y" * 600_000}
+        large = {"x": "y" * 150_000}
         rows = (state(SERIAL, f"message.{SERIAL}", large), state(SERIAL, "structure.ann", large))
         found = self.converted(*rows, deviceOwners=[owned()])
         self.assertEqual(list(found), [f"message.{SERIAL}", "structure.ann"])
@@ -87,13 +87,13 @@ class NoLongerEvil(SynchronousTestCase):
         """A letter beyond ASCII has six bytes there."""
         found = self.converted(
             shared(),
-            state(SERIAL, f"message.{SERIAL}", json.dumps({"x": "\u20ac" * 200_000}, ensure_ascii=False)),
+            state(SERIAL, f"message.{SERIAL}", json.dumps({"x": "\u20ac" * 50_000}, ensure_ascii=False)),
         )
         self.assertEqual(list(found), [f"shared.{SERIAL}"])
         self.left_out(f"message.{SERIAL}: its value is larger")
 
     def test_a_home_that_is_more_than_is_taken_at_once(self) -> None:
-        long = {"n" * 900_000: 1}
+        long = {"n" * 220_000: 1}
         rows = (state(SERIAL, "user.user_ann", long), state(SERIAL, "structure.ann", {"name": "Home"}))
         self.converted(*rows, deviceOwners=[owned()])
         self.assertEqual([each.key for each in self.people["user_ann"].buckets], ["structure.ann"])

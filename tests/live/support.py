@@ -128,6 +128,13 @@ class LiveDaemon:
         """How many keys its private store holds."""
         return int(self.ask_store("DBSIZE").strip(b":\r\n"))
 
+    @property
+    def store_memory(self) -> int:
+        """How many bytes its private store has in use."""
+        found = re.search(rb"used_memory:(\d+)", self._ask_store("INFO memory"))
+        assert found
+        return int(found[1])
+
     def kill_store(self) -> None:
         """End its private store at once, as by a crash, when it has handed what it acknowledged to the kernel."""
         self.wait_for_writes()
@@ -144,9 +151,9 @@ class LiveDaemon:
         with self.connect(port) as wire:
             return wire.ask(method, path, body, **options)
 
-    def connect(self, port: str = "device") -> Wire:
-        """Open a connection to one of its ports, or to its control socket."""
-        return Wire(self.state / "control.sock" if port == "socket" else getattr(self, port))
+    def connect(self, port: str = "device", source: str = "127.0.0.1") -> Wire:
+        """Open a connection to one of its ports from an address, or to its control socket."""
+        return Wire(self.state / "control.sock" if port == "socket" else getattr(self, port), source)
 
     def control_ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """Ask the control port as a person on this machine, or with an API key."""

@@ -179,50 +179,6 @@ class SpoofTests(TestCase):
                 answers += [wire.answer() for _ in requests[start : start + 100]]
         return answers
 
-    def test_ten_thousand_devices(self):
-        """As many as `limits.devices` says are taken; the others are refused and leave nothing behind."""
-        self.start(limits={"devices": 1000})
-        serials = [f"02AA01AB{number:08X}" for number in range(10_000)]
-        codes = self.flood([request("GET", "/nest/passphrase", serial=serial) for serial in serials[:1000]])
-        self.assertEqual({answer.status for answer in codes}, {200})
-        self.assertEqual(len({answer.json["value"] for answer in codes}), 1000)
-        rss, keys = self.daemon.rss, self.daemon.store_size
-
-        def put(serial: str) -> bytes:
-            body = {"objects": [{"object_key": f"shared.{serial}", "value": {"a": 1}}]}
-            return request("POST", "/nest/transport/put", body, serial=serial)
-
-        strangers = [request("GET", "/nest/passphrase", serial=serial) for serial in serials[1000:5000]]
-        for answer in self.flood(strangers):
-            self.assertEqual((answer.status, answer.json), (503, {"error": "Entry key service unavailable"}))
-        for answer in self.flood([put(serial) for serial in serials[5000:]]):
-            self.assertEqual((answer.status, [*answer.json]), (503, ["error"]))
-        listed = {"chunked": True, "objects": [{"object_key": "where.x", "object_timestamp": 5}]}
-        for path, body, status in (
-            ("/nest/transport", listed, 503),
-            ("/nest/entry", b"mac=18B430000000", 200),
-            ("/nest/passphrase/status", None, 200),
-        ):
-            method = "GET" if body is None else "POST"
-            answers = self.flood(
-                [request(method, path, body, serial=serial) for serial in serials[5000:5200]]
-            )
-            self.assertEqual({answer.status for answer in answers}, {status}, path)
-        self.assertEqual(self.daemon.store_size, keys)
-        self.assertLess(self.daemon.rss - rss, 8 * 2**20)
-
-        # Those who were first go on as before.
-        again = self.flood([request("GET", "/nest/passphrase", serial=serial) for serial in serials[:1000]])
-        self.assertEqual(
-            [answer.json["value"] for answer in again], [answer.json["value"] for answer in codes]
-        )
-        self.assertEqual(
-            {answer.status for answer in self.flood([put(serial) for serial in serials[:1000]])}, {200}
-        )
-        self.assertEqual(self.daemon.command(20, serials[999]).status, 200)
-        self.assertEqual(self.daemon.command(20, serials[1000]).status, 404)
-        self.assertEqual(self.daemon.faults, [])
-
     def test_passwords_of_strangers(self):
         """A password is pinned for a device that is taken, and for no other."""
         self.start(limits={"devices": 5}, pairing={"pin_password": True})

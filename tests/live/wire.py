@@ -69,15 +69,19 @@ def request(
 
 
 class Wire:
-    """A blocking connection to a port or a unix socket. Every read raises TimeoutError after `PATIENCE`."""
+    """A blocking connection to a port or a unix socket. Every read raises TimeoutError after `PATIENCE`.
 
-    def __init__(self, where: int | Path) -> None:
+    Args:
+        source: the address of loopback that it comes from.
+    """
+
+    def __init__(self, where: int | Path, source: str = "127.0.0.1") -> None:
         if isinstance(where, Path):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE)
             self.socket.connect(str(where))
         else:
-            self.socket = socket.create_connection(("127.0.0.1", where), PATIENCE)
+            self.socket = socket.create_connection(("127.0.0.1", where), PATIENCE, (source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 

@@ -181,6 +181,8 @@ class Keys(AccessTestCase):
         self.assertEqual(await self.make(user="ann"), "nobody")
         self.assertEqual(await self.make(devices=(SERIAL,)), "unknown")
         await self.entry(SERIAL)
+        self.assertEqual(await self.make(devices=(SERIAL,)), "unknown")
+        await self.told(SERIAL)
         self.assertEqual(await self.make(devices=(SERIAL,)), "ok")
         self.assertEqual(await self.make(devices=(SERIAL, OTHER)), "unknown")
 
@@ -238,7 +240,7 @@ class Persons(AccessTestCase):
         # Of its owner's device, its home and its key nothing has changed.
         after = await self.everything()
         # Met since: that is another device's.
-        for shared in ("nled:devices", "nled:online", "nled:owned"):
+        for shared in ("nled:devices", "nled:online", "nled:owned", "nled:places"):
             before.pop(shared, None)
         self.assertEqual({key: after[key] for key in before}, before)
         ((key,)) = await self.keys.all()

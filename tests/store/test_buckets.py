@@ -31,6 +31,7 @@ LIMITS = Limits(
     momentary=30 * MINUTE,
     history=30 * DAY,
     points=20_000,
+    per_address=0,
 )
 
 
@@ -428,7 +429,7 @@ class Inline(BucketTestCase):
 class Bounds(BucketTestCase):
     async def test_devices(self) -> None:
         for n in range(LIMITS.devices):
-            await self.put({"x": 1}, serial=f"02AA01AC0000000{n}")
+            await self.buckets.subscribe(f"02AA01AC0000000{n}", [], self.now)
         for _ in range(2):
             with self.assertRaises(Full):
                 await self.put({"x": 1}, serial="02AA01AC00000009")

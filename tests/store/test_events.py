@@ -191,7 +191,7 @@ class Online(EventsTestCase):
 
     async def test_one_that_is_not_let_in_is_not_online(self) -> None:
         for number in range(LIMITS.devices):
-            await self.contact(f"02AA01AC3314000{number}", NOW)
+            await self.buckets.subscribe(f"02AA01AC3314000{number}", [], NOW)
         for _ in range(2):
             await self.client.command("DEL", keys.EVENTS)
             with self.assertRaisesRegex(Exception, "limits.devices"):

@@ -54,10 +54,12 @@ class NeighbourTests(PairingTestCase):
             [Arrival(SERIAL, {"model": "x"}, "", reset=False, secret="aB3xK9")], self.now
         )
         name = keys.secret(SERIAL)
+        self.assertLessEqual(await self.client.command("PTTL", name), LIMITS.arrival)
+        await self.told()
         self.assertGreater(await self.client.command("PTTL", name), LIMITS.ttl * 0.99)
         for each in (name, keys.facts(SERIAL)):
             await self.client.command("PEXPIRE", each, 60_000)
-        await self.key()
+        await self.told()
         self.assertGreater(await self.client.command("PTTL", name), LIMITS.ttl * 0.99)
 
     async def test_where_a_unit_was_pointed_before(self) -> None:

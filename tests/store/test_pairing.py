@@ -76,11 +76,11 @@ class Keys(PairingTestCase):
             self.assertTrue(HOUR - 5000 < await self.client.command("PTTL", name) <= HOUR)
 
     async def test_status(self) -> None:
-        self.assertIsNone(await self.pairing.status(SERIAL))
+        self.assertIsNone(await self.pairing.status(SERIAL, self.now))
         key = await self.key()
-        self.assertEqual(await self.pairing.status(SERIAL), key)
+        self.assertEqual(await self.pairing.status(SERIAL, self.now), key)
         await self.pairing.claim(key.code, "ann", self.now)
-        self.assertEqual(await self.pairing.status(SERIAL), Claim("ann", self.now))
+        self.assertEqual(await self.pairing.status(SERIAL, self.now), Claim("ann", self.now))
 
 
 class Claims(PairingTestCase):
@@ -90,7 +90,7 @@ class Claims(PairingTestCase):
             Deferred.fromCoroutine(self.pairing.claim(key.code, f"user{n}", self.now)) for n in range(10)
         ]
         self.assertEqual(sorted(map(str, await gatherResults(tries))), [SERIAL] + ["None"] * 9)
-        self.assertEqual(await self.pairing.status(SERIAL), Claim("user0", self.now))
+        self.assertEqual(await self.pairing.status(SERIAL, self.now), Claim("user0", self.now))
 
     async def test_unknown_code(self) -> None:
         self.assertIsNone(await self.pairing.claim("AAAAAAA", "ann", self.now))
@@ -105,7 +105,7 @@ class Claims(PairingTestCase):
         again = await self.key()
         self.assertEqual(again.code, key.code)
         self.assertGreaterEqual(again.expires, self.now + 30 * MINUTE)
-        self.assertIsInstance(await self.pairing.status(SERIAL), Claim)
+        self.assertIsInstance(await self.pairing.status(SERIAL, self.now), Claim)
         self.assertIsNone(await self.pairing.claim(key.code, "bob", self.now))
 
     async def test_the_home_is_told_user_first(self) -> None:
@@ -166,10 +166,10 @@ class Reset(PairingTestCase):
         await self.paired()
         before = await self.key()
         await self.entry(reset=True)
-        self.assertIsNone(await self.pairing.status(SERIAL))
+        self.assertIsNone(await self.pairing.status(SERIAL, self.now))
         key = await self.key()
         self.assertNotEqual(key.code, before.code)
-        self.assertEqual(await self.pairing.status(SERIAL), key)
+        self.assertEqual(await self.pairing.status(SERIAL, self.now), key)
 
     async def test_to_another_owner(self) -> None:
         await self.paired()
@@ -241,6 +241,8 @@ class Facts(PairingTestCase):
         self.assertEqual(await self.client.command("DBSIZE"), 0)
         self.assertFalse(await self.pairing.knows(SERIAL))
         await self.key()
+        self.assertFalse(await self.pairing.knows(SERIAL), "an arrival")
+        await self.told()
         self.assertTrue(await self.pairing.knows(SERIAL))
 
     async def test_claims_are_counted_by_the_minute(self) -> None:

@@ -101,6 +101,7 @@ local function drop_state()
   for _, what in ipairs({ 'facts', 'buckets', 'pin', 'secret' }) do redis.call('DEL', device_key(serial, what)) end
   redis.call('ZREM', DEVICES, serial)
   redis.call('ZREM', ONLINE, serial)
+  room().drop_place(serial)
 end
 
 -- Delete what is left of a device that is nobody's and whose past is gone, and tell of it.

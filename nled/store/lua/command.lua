@@ -3,6 +3,7 @@
 -- home not the device's; {'full'}; or {'ok', {outcome, revision, timestamp, delivery, minted}, ...}.
 
 if not known() then return { 'unknown' } end
+room().commanded()
 
 -- An unclaimed device gets its structure with the first write to it, and a user, without whose name it would
 -- not look at that.

@@ -5,11 +5,13 @@ local request = cjson.decode(ARGV[1])
 local now = request.now
 -- The device that all below is about.
 local serial, facts, index, owner, structure
--- Puts points into a device's history; set by history.lua.
-local record
+-- Its place, once it was read; false for none.
+local place
+-- Puts points into a device's history, set by history.lua; notes a contact in a place, set by room.lua.
+local record, stay
 
 local function turn_to(device)
-  serial = device
+  serial, place = device, nil
   facts, index = device_key(serial, 'facts'), device_key(serial, 'buckets')
   owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
 end
@@ -86,6 +88,9 @@ local function contents(content)
   return stamps, values
 end
 
+-- What a field counts for: it takes up more than its name and its text.
+local function size_of(name, text) return #name + #text + 64 end
+
 -- Fields that a notice names, as a JSON array: so few and so short that no device can fill the store.
 local function names_text(names)
   local told = {}
@@ -96,8 +101,12 @@ local function names_text(names)
   return #told > 0 and cjson.encode(told) or '[]'
 end
 
+-- Whether the device that this is about is one of so many that it is not told of (room.lua).
+local function untold(member) return member == serial and place and not place.told end
+
 -- Tell whoever listens now, and remember it for who comes back and asks what was missed.
 local function notice(member, key, revision, timestamp, what, names)
+  if untold(member) and what ~= 'forgotten' then return end
   local head = string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what)
   local fields = names_text(names)
   local id = redis.call('XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'n', head, 'f', fields)
@@ -121,16 +130,10 @@ local function acknowledge(view, key, revision, up_to, newest)
 end
 
 -- Note that the device was heard of, and let its keys live on. False when the house is full.
-local function contact()
-  if redis.call('ZADD', DEVICES, 'XX', 'CH', now, serial) == 0 and not redis.call('ZSCORE', DEVICES, serial) then
-    if not owner and redis.call('ZCARD', DEVICES) >= request.most_devices then
-      return false
-    end
-    redis.call('ZADD', DEVICES, now, serial)
-    redis.call('HSETNX', facts, 'first', now)
-    notice(serial, 'device.' .. serial, 0, 0, 'met')
-  end
-  if redis.call('ZADD', ONLINE, now, serial) == 1 then
+local function contact(polls)
+  local stays, told = stay(polls)
+  if not stays then return false end
+  if told and redis.call('ZADD', ONLINE, now, serial) == 1 then
     record(serial, { 'online', 'true' }, now)
     notice(serial, 'device.' .. serial, 0, 0, 'online')
   end
@@ -147,11 +150,11 @@ local function contact()
 end
 
 -- Remember which serial came with a Wi-Fi MAC: the first one for each, so that strangers can neither take
--- a MAC over nor fill the store with them.
-local function learn_mac(mac)
+-- a MAC over nor fill the store with them. `keep` lets its key live on as that of the device.
+local function learn_mac(mac, keep)
   redis.call('HSETNX', facts, 'wifi', mac)
   if redis.call('HGET', facts, 'wifi') == mac then
     redis.call('SET', mac_key(mac), serial, 'NX')
-    live_on(mac_key(mac))
+    keep(mac_key(mac))
   end
 end

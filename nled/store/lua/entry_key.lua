@@ -2,7 +2,7 @@
 -- whole life of a key; request.slide: the least of it that a device may see.
 -- Returns {'ok', code, expires}, {'taken'} when another device shows the fresh one, or {'full'}.
 
-if not contact() then return { 'full' } end
+if not room().arrive() then return { 'full' } end
 local owner_hash, key = device_key(serial, 'owner'), device_key(serial, 'key')
 if owner and redis.call('HEXISTS', owner_hash, 'open') == 0 then
   -- Nothing to claim: it keeps seeing the code it was paired with, which leads nowhere any more.

@@ -5,12 +5,12 @@ local tier = 'unknown'
 if owner then tier = 'paired'
 elseif redis.call('EXISTS', device_key(serial, 'key')) == 1 then tier = 'pending' end
 
--- A stranger's password is not kept: it is let in once more, and pinned when it is known.
+-- The password of who is not known is not kept: it is let in once more, and pinned when it is known.
 local fits = 1
 if request.pin ~= '' then
   local pin = device_key(serial, 'pin')
-  if owner or redis.call('ZSCORE', DEVICES, serial) then redis.call('SET', pin, request.pin, 'NX') end
-  live_on(pin)
+  if owner or own_place() or redis.call('ZSCORE', DEVICES, serial) then redis.call('SET', pin, request.pin, 'NX') end
+  room().keep(pin)
   fits = (redis.call('GET', pin) or request.pin) == request.pin and 1 or 0
 end
 return { tier, fits }

@@ -7,6 +7,7 @@ local HOUR = 3600000
 
 -- Record points {name, JSON text, ...} of a device at a time (ms), or later where it has later ones.
 record = function(member, points, at)
+  if untold(member) then return end
   local stream, latest = device_key(member, 'history'), device_key(member, 'latest')
   local names, changed = { '@' }, {}
   for i = 1, #points, 2 do names[#names + 1] = points[i] end

@@ -63,8 +63,8 @@ end
 -- Let go of one of the device's own buckets, or of how far it has come with one of its home.
 local function drop_bucket(key)
   local view, freed = device_key(serial, 'bucket:' .. key), 0
-  for name, text in pairs(select(2, contents(view))) do freed = freed + #name + #text end
-  if freed > 0 then redis.call('HINCRBY', facts, 'bytes', -freed) end
+  for name, text in pairs(select(2, contents(view))) do freed = freed + size_of(name, text) end
+  if freed > 0 then weighed(redis.call('HINCRBY', facts, 'bytes', -freed)) end
   redis.call('SREM', index, key)
   redis.call('DEL', view)
 end
@@ -78,6 +78,7 @@ local function leave_home()
   redis.call('DEL', device_key(serial, 'owner'))
   redis.call('ZREM', OWNED, serial)
   owner, structure = nil, nil
+  room().regrade()
 end
 
 -- Make the device, which is in no other home, a user's, and tell it.
@@ -92,6 +93,7 @@ local function enter_home(user, home, code)
   if code then redis.call('HSET', hash, 'code', code) end
   redis.call('ZADD', OWNED, now, serial)
   redis.call('HSETNX', PEOPLE, owner, string.format('%.0f ', now))
+  room().regrade()
   settle_home()
   publish('user.' .. owner, 0, 0, 'server')
   notice(serial, 'device.' .. serial, 0, 0, 'access')

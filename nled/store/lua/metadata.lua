@@ -1,4 +1,6 @@
--- Where a device's buckets stand: {revision, timestamp, key} each, nothing written.
+-- Where a device's buckets stand: {revision, timestamp, key} each; nothing is written but that it was heard of.
+
+room().touch()
 
 local keys, answer = redis.call('SMEMBERS', index), {}
 table.sort(keys)

@@ -60,22 +60,41 @@ end
 -- A bucket that is there by now is newer than any file.
 local function restore_bucket(key, fields)
   if elsewhere(key) then return end
-  local view, grown = device_key(serial, 'bucket:' .. key), 0
+  local view = device_key(serial, 'bucket:' .. key)
   if redis.call('HEXISTS', view, 'r') == 1 or not fill(view, fields) then return end
-  for i = 1, #fields, 2 do
-    if fields[i]:sub(1, 2) == 'v:' then grown = grown + #fields[i] - 2 + #fields[i + 1] end
-  end
-  redis.call('HINCRBY', facts, 'bytes', grown)
   redis.call('SADD', index, key)
   live_on(view)
 end
 
+local function commanded_before()
+  for i = 1, #r.facts, 2 do
+    if r.facts[i] == 'commanded' then return true end
+  end
+end
+
+-- What came in counts from now on.
+local function settle_place()
+  local p = own_place()
+  if p then
+    weighed(room().recount())
+    room().regrade()
+  elseif redis.call('ZSCORE', DEVICES, serial) then
+    room().place_known('')
+  end
+end
+
 local function restore_device()
   if given(r.seen) and not redis.call('ZSCORE', DEVICES, serial) then
-    if not owner and not given(r.owner) and redis.call('ZCARD', DEVICES) >= request.most_devices then
+    local kept = room().is_kept() or given(r.owner) or given(r.previous) or commanded_before()
+    if redis.call('ZCARD', DEVICES) >= request.most_devices and not room().make_room('', kept) and not kept then
       return 'full'
     end
+    -- An arrival that is in the file was a device.
+    local p = own_place()
+    if p then room().leave(serial, p) end
+    redis.call('ZREM', ARRIVALS, serial)
     redis.call('ZADD', DEVICES, r.seen, serial)
+    place = false
     stored = true
   end
   fill(facts, r.facts)
@@ -91,6 +110,7 @@ local function restore_device()
     redis.call('SET', mac_key(mac), serial, 'NX')
     live_on(mac_key(mac))
   end
+  settle_place()
   live_on(facts)
   live_on(index)
 end

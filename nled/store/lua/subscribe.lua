@@ -3,7 +3,7 @@
 -- Returns {'full'} or {'ok', updates, {key, baseline, ...} for buckets the device did not list, in how many ms
 -- more is due or null}.
 
-if not contact() then return { 'full' } end
+if not contact(true) then return { 'full' } end
 
 -- A claim is also the floor for the next timestamp: a device that runs ahead still takes our writes,
 -- and what was written before it was heard of, and never pushed, moves up to be newer.
@@ -48,8 +48,8 @@ end
 local claims, keys = {}, {}
 for _, listed in ipairs(request.listed) do
   local key = listed[1]
-  local room = redis.call('SISMEMBER', index, key) == 1 or redis.call('SCARD', index) < request.most_buckets
-  if room and not elsewhere(key) then
+  local free = redis.call('SISMEMBER', index, key) == 1 or redis.call('SCARD', index) < request.most_buckets
+  if free and not elsewhere(key) then
     record(key, listed[2])
     if given(listed[3]) then take(listed) end
   end

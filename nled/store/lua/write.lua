@@ -143,7 +143,7 @@ end
 -- Plan to set a field; returns by how many bytes the bucket grows.
 local function plan(set, values, name, text)
   set[#set + 1], set[#set + 2] = 'v:' .. name, text
-  return #text - #(values[name] or '') + (values[name] and 0 or #name)
+  return size_of(name, text) - (values[name] and size_of(name, values[name]) or 0)
 end
 
 -- Plan to drop what a replacing write does not name; returns by how many bytes the bucket grows.
@@ -153,7 +153,7 @@ local function plan_rest(drop, values, w)
   for name, text in pairs(w.replace and values or {}) do
     if not named[name] then
       drop[#drop + 1], drop[#drop + 2] = 'v:' .. name, 's:' .. name
-      grown = grown - #text - #name
+      grown = grown - size_of(name, text)
     end
   end
   return grown
@@ -183,7 +183,7 @@ local function commit(w, content, view, set, drop, grown)
   if #drop > 0 then redis.call('HDEL', content, unpack(drop)) end
   redis.call('HSET', content, 'r', revision, 't', timestamp, unpack(set))
   if content == view then
-    if grown ~= 0 then redis.call('HINCRBY', facts, 'bytes', grown) end
+    if grown ~= 0 then weighed(redis.call('HINCRBY', facts, 'bytes', grown)) end
     -- From then on it lives on with the device's other keys, by contact.
     if new then
       redis.call('SADD', index, w.key)
@@ -209,16 +209,19 @@ local function drop_companions(drop, stamps, seen)
   end
 end
 
+-- What keeps a bucket from growing: 'full', what the device may have, or 'crowded', what all that nobody keeps may.
 local function too_much(w, view, grown)
   local fields = redis.call('HLEN', view)
-  if fields == 0 and redis.call('SCARD', index) >= request.most_buckets then return true end
-  if fields + #w.values > 4 * request.most_fields then return true end
-  return grown > 0 and numbers(facts, 'bytes') + grown > request.most_bytes
+  if fields == 0 and redis.call('SCARD', index) >= request.most_buckets then return 'full' end
+  if fields + #w.values > 4 * request.most_fields then return 'full' end
+  if grown <= 0 then return nil end
+  local bytes = numbers(facts, 'bytes') + grown
+  return bytes > request.most_bytes and 'full' or not room().bearable(bytes) and 'crowded' or nil
 end
 
 -- What a device writes. w: key; values {{name, text}, ...}; replace, whether they are all there is;
 -- base and expect, revisions that may be missing; refused, to be answered but not applied.
--- Returns what became of it ('stored', 'same', 'conflict', 'refused', 'full'), revision, timestamp.
+-- Returns what became of it ('stored', 'same', 'conflict', 'refused', 'full', 'crowded'), revision, timestamp.
 local function device_write(w)
   local content, view = locate(w.key)
   local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
@@ -267,7 +270,7 @@ local function device_write(w)
   end
   grown = grown + plan_rest(drop, values, w)
 
-  local outcome = #set + #drop == 0 and 'same' or too_much(w, view, grown) and 'full'
+  local outcome = #set + #drop == 0 and 'same' or too_much(w, view, grown)
   if outcome then return { outcome, as_seen(view, stamps, seen, revision, timestamp) } end
   -- What the device has changed as a whole is its own as a whole.
   for name in pairs(w.replace and stamps or {}) do drop[#drop + 1] = 's:' .. name end
