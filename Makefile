@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STATE  ?= ./var
 
-.PHONY: run test venv bench lint clean
+.PHONY: run test venv bench faults lint clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -20,6 +20,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.run
 	$(BIN)/python -m bench
+
+# About a minute; `make faults FAULTS=--long` is half an hour.
+faults: $(VENV)/.test
+	$(BIN)/python -m faults $(FAULTS)
 
 venv: $(VENV)/.run
 

@@ -7,7 +7,7 @@ from random import Random, SystemRandom
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
 from bench.load import raise_file_limit
@@ -27,55 +27,65 @@ _DISK = 128 << 20
 
 @define(eq=False)
 class Runner:
-    """Does one fault after the other, in rounds of all kinds, until the time is over."""
+    """Does the faults of each daemon one after the other; the daemons run side by side."""
 
     _reactor: Any
     _options: argparse.Namespace
-    _random: Random
     report: Report = field(factory=Report)
     _worlds: dict[str, World] = field(factory=dict)
 
     async def run(self) -> None:
         """Run; at least one round is finished."""
-        kinds = [kind for kind in KINDS if not self._options.only or kind.name in self._options.only]
-        for kind in kinds:
+        wanted: dict[str, list[type[Kind]]] = {}
+        for kind in KINDS:
+            if self._options.only and kind.name not in self._options.only:
+                continue
             if missing := kind().missing():
                 self.report.skipped[kind.name] = missing
-        kinds = [kind for kind in kinds if kind.name not in self.report.skipped]
+            else:
+                wanted.setdefault(kind.world, []).append(kind)
         end = self._reactor.seconds() + self._options.seconds
+        runs = [
+            Deferred.fromCoroutine(self._repeat(kinds, Random(f"{self._options.seed} {world}"), end))
+            for world, kinds in wanted.items()
+        ]
         try:
-            while True:
-                self._random.shuffle(kinds)
-                for kind in sorted(kinds, key=lambda each: each.world):
-                    await self._do(kind)
-                    if self.report.results and self._reactor.seconds() > end > self._first_round(kinds):
-                        return
-                self.report.rounds += 1
-                if self._reactor.seconds() > end:
-                    return
+            await gatherResults(runs, consumeErrors=True)
         finally:
+            for each in runs:
+                each.cancel()
             for world in self._worlds.values():
                 await world.end()
 
-    def _first_round(self, kinds: list[type[Kind]]) -> float:
-        done = len(self.report.results) >= len(kinds)
-        return 0 if done else float("inf")
+    async def _repeat(self, kinds: list[type[Kind]], random: Random, end: float) -> None:
+        """Do one daemon's kinds in rounds, until the time is over; each at least once."""
+        warm = False
+        while not warm or self._reactor.seconds() < end:
+            random.shuffle(kinds)
+            for kind in kinds:
+                if not warm or self._reactor.seconds() < end:
+                    await self._do(kind, random, warm=warm)
+            warm = True
 
-    async def _do(self, kind: type[Kind]) -> None:
+    async def _do(self, kind: type[Kind], random: Random, *, warm: bool) -> None:
         began = self._reactor.seconds()
         try:
-            world = self._worlds.get(kind.world) or await self._make(kind.world)
+            world = self._worlds.get(kind.world) or await self._make(kind.world, random)
         except Failed as failed:
             result = Result(kind.name, problems=[f"at the start, {failed}"])
         else:
             result = await run.run(kind(), world)
-        self.report.add(result, self._reactor.seconds(), kind.world)
+        self.report.results.append(result)
+        if warm and kind.world == Kind.world:
+            self.report.memory.append((self._reactor.seconds(), result.after))
         _say(report.line(result, self._reactor.seconds() - began))
         if result.broken:
+            if kind.world == Kind.world:
+                self.report.memory.clear()
             await self._worlds.pop(kind.world).end()
 
-    async def _make(self, name: str) -> World:
-        world = World(self._reactor, Random(self._random.random()), self._options.homes)
+    async def _make(self, name: str, random: Random) -> World:
+        world = World(self._reactor, Random(random.random()), self._options.homes)
         if name == DiskFull.world and not DiskFull().missing():
             world.disk = _DISK
         if name == clock.ClockStepped.world:
@@ -100,7 +110,7 @@ def main() -> None:
 
 
 async def _main(reactor: Any, options: argparse.Namespace) -> None:
-    runner = Runner(reactor, options, Random(options.seed))
+    runner = Runner(reactor, options)
     await runner.run()
     print(report.table(runner.report))
     if runner.report.failed:

@@ -20,22 +20,12 @@ class Report:
 
     Attributes:
         skipped: kinds that this machine cannot do, and why.
-        memory: when which daemon had how much, by world; of a world without restarts only.
+        memory: when the daemon that is never restarted had how much, after its first round of faults.
     """
 
     results: list[Result] = field(factory=list)
     skipped: dict[str, str] = field(factory=dict)
-    rounds: int = 0
     memory: list[tuple[float, int]] = field(factory=list)
-
-    def add(self, result: Result, at: float, world: str) -> None:
-        """Note one more."""
-        self.results.append(result)
-        if world != "steady" or result.broken:
-            return
-        # The first round warms up.
-        if self.rounds:
-            self.memory.append((at, result.after))
 
     @property
     def grown(self) -> str:

@@ -78,7 +78,7 @@ class Service(LiveDaemon):
 
     def set_maxmemory(self, size: int) -> None:
         """Change how much its store may hold."""
-        self._ask_store(f"CONFIG SET maxmemory {size}")
+        self.ask_store(f"CONFIG SET maxmemory {size}")
 
     def stop(self) -> None:
         """End it for good."""

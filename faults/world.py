@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -34,7 +35,11 @@ class Failed(Exception):
 
 @define(eq=False)
 class Home:
-    """A thermostat and the person who sets it, who may not while it is nobody's."""
+    """A thermostat and the person who sets it, who may not while it is nobody's.
+
+    Attributes:
+        number: of its last report.
+    """
 
     device: Thermostat
     person: Person
@@ -48,6 +53,7 @@ class World:
 
     Attributes:
         incidents: everything that was not answered with 200, in the order in which it was asked.
+        held: how many polls each thermostat has held.
         problems: what was seen of the present fault that must not be.
         state: its state directory, on a disk of its own where there is one.
         admin, visitor, hosted: who asks by the socket, without a key, and with Ann's.
@@ -63,6 +69,7 @@ class World:
     problems: list[str] = field(factory=list, init=False)
     ledger: Ledger = field(factory=Ledger, init=False)
     homes: list[Home] = field(factory=list, init=False)
+    held: Counter[str] = field(factory=Counter, init=False)
     service: Service = field(init=False)
     state: Path = field(init=False)
     admin: Caller = field(init=False)
@@ -127,7 +134,9 @@ class World:
         serial = serial or f"02AA01FA{self._serials:08X}"
 
         def heard(kind: str, detail: str) -> None:
-            if kind == "gone":
+            if (kind, detail) == ("state", "held"):
+                self.held[serial] += 1
+            elif kind == "gone":
                 _, found, status = detail.rpartition(_ANSWERED)
                 self.incidents.append(
                     Incident(self._reactor.seconds(), serial, detail, int(status) if found else 0)
