@@ -67,7 +67,7 @@ class Housekeeping:
         self._agreement: Agreement | None = None
         # Whether devices have yet to be given the time that a step took from them.
         self._stepped = False
-        self._noted = 0
+        self._noted: int | None = None
         self._loop = LoopingCall(self._begin)
         self._loop.clock = clock
         self._ended: Deferred[LoopingCall] | None = None
@@ -93,6 +93,8 @@ class Housekeeping:
             now = agreement.last.wall
             while await self._store.tell_silent(now, self._ages.silent, stepped=self._stepped):
                 pass
+            if self._stepped:
+                await self._store.sync_again(self._host, agreement.saved())
             self._stepped = False
             while await self._settle():
                 pass
@@ -100,7 +102,9 @@ class Housekeeping:
                 self._troubles.clear(_CLOCK)
             if agreement.lasted(TRUSTED):
                 await self._sweep(now)
-            if agreement.last.steady - self._noted >= _NOTE:
+            if self._noted is None:
+                self._noted = agreement.last.steady
+            elif agreement.last.steady - self._noted >= _NOTE:
                 await self._store.note_clocks(self._host, agreement.saved())
                 self._noted = agreement.last.steady
         except StoreUnavailable:

@@ -211,7 +211,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         Housekeeping(
             reactor,
             now,
-            Upkeep(scripts),
+            Upkeep(scripts, private=config.redis.url is None),
             troubles,
             Ages(silence, config.retention.object_ttl_days * _DAY, config.history.days * _DAY),
             socket.gethostname(),

@@ -39,6 +39,9 @@ class Store:
     async def clocks(self, host: str) -> str | None:
         return self.noted
 
+    async def sync_again(self, host: str, text: str) -> None:
+        self.asked.append(("sync", self.asked[-1][1]))
+
     async def note_clocks(self, host: str, text: str) -> None:
         self.noted = text
 
@@ -77,7 +80,7 @@ class HousekeepingTests(SynchronousTestCase):
         self.clock.advance(1.5)
         self.keeping.start()
         self.clock.pump([EVERY, EVERY])
-        self.assertEqual(self.looked(), [("silent", 1500), ("silent", 6500), ("silent", 11_500)])
+        self.assertEqual(self.looked(), [("silent", 1500), ("silent", 3500), ("silent", 5500)])
         self.successResultOf(self.keeping.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -112,12 +115,12 @@ class HousekeepingTests(SynchronousTestCase):
         self.store.answers = [StoreUnavailable("away")]
         self.looked()
         # The store is away at the first try: it is told at the next.
-        self.assertEqual(self.look(2), ["stepped", "stepped"])
+        self.assertEqual(self.look(2), ["stepped", "stepped", "sync"])
         self.assertEqual(self.look(), ["silent"])
         [trouble] = self.troubles
         self.assertIn("The clock was stepped back by 1:00:00, to 2026-", trouble.seen)
         self.ahead = 365 * DAY
-        self.assertEqual(self.look(2), ["stepped", "silent"])
+        self.assertEqual(self.look(2), ["stepped", "sync", "silent"])
         [trouble] = self.troubles
         self.assertIn("The clock was stepped ahead by 365 days, 1:00:00, to 2027-", trouble.seen)
         self.agree(HOUR)
@@ -125,19 +128,19 @@ class HousekeepingTests(SynchronousTestCase):
 
     def test_nothing_is_swept_before_the_clocks_agreed_for_a_day(self) -> None:
         self.keeping.start()
-        self.agree(TRUSTED - 5000)
+        self.agree(TRUSTED - 2000)
         self.assertEqual(self.look(), ["silent", "expire", "tidy"])
         self.ahead = 365 * DAY
-        self.assertEqual(self.look(), ["stepped"])
+        self.assertEqual(self.look(), ["stepped", "sync"])
         self.ahead = 0
-        self.assertEqual(self.look(2), ["stepped", "silent"])
-        self.agree(TRUSTED - 10_000)
+        self.assertEqual(self.look(2), ["stepped", "sync", "silent"])
+        self.agree(TRUSTED - 4000)
         self.assertEqual(self.look(), ["silent", "expire", "tidy"])
 
     def test_a_step_while_the_store_is_asked(self) -> None:
         """What is swept goes by the time that was compared."""
         self.keeping.start()
-        self.agree(TRUSTED - 5000)
+        self.agree(TRUSTED - 2000)
         asking: Deferred[None] = Deferred()
         self.store.answers = [asking]
         self.clock.advance(EVERY)

@@ -24,10 +24,15 @@ class Expired:
 
 
 class Upkeep:
-    """The operations; every one raises StoreUnavailable."""
+    """The operations; every one raises StoreUnavailable.
 
-    def __init__(self, scripts: Scripts) -> None:
+    Args:
+        private: whether the server is nled's own.
+    """
+
+    def __init__(self, scripts: Scripts, *, private: bool = False) -> None:
         self._scripts = scripts
+        self._private = private
         self._client = scripts.client
         # What is next on the round through all devices: of which set, and where in it.
         self._round = (keys.DEVICES, "0")
@@ -44,6 +49,21 @@ class Upkeep:
             _SWEEP, "", now, silent=now - window, most=MOST_SILENT, stepped=stepped
         )
         return bool(found == MOST_SILENT)
+
+    async def sync_again(self, host: str, text: str) -> None:
+        """Note the clocks, and have the private store sync its file each second again.
+
+        It goes by the wall clock for when it did so last: after a step back it would not for the length of
+        the step, and a power cut in that time would cost more than a second.
+        """
+        if not self._private:
+            return
+        await self._client.command("CONFIG", "SET", "appendfsync", "always")
+        try:
+            # With this write it does, and remembers when by the clock as it is now.
+            await self.note_clocks(host, text)
+        finally:
+            await self._client.command("CONFIG", "SET", "appendfsync", "everysec")
 
     async def expire(self, now: int, lifetime: int) -> Expired:
         """Delete the state of some devices that were silent for `lifetime` ms; forget those nobody owns."""

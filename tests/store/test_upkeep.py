@@ -112,6 +112,17 @@ class Tidying(UpkeepTestCase):
         self.assertEqual(await self.upkeep.clocks("a host"), "1 2 3 4")
         self.assertIsNone(await self.upkeep.clocks("another"))
 
+    async def test_a_store_of_its_own_syncs_again(self) -> None:
+        own = Upkeep(Scripts(self.client, LIMITS), private=True)
+        await own.sync_again("a host", "1 2 3 4")
+        self.assertEqual(
+            await self.client.command("CONFIG", "GET", "appendfsync"), ["appendfsync", "everysec"]
+        )
+        self.assertEqual(await own.clocks("a host"), "1 2 3 4")
+        # Of others it is not ours to say.
+        await self.upkeep.sync_again("another", "1 2 3 4")
+        self.assertIsNone(await own.clocks("another"))
+
 
 class Stepped(UpkeepTestCase):
     """What was stored by a clock that was ahead holds nothing up once that is right."""
