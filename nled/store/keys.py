@@ -7,7 +7,7 @@ from `LUA`, so that no name is spelled twice.
 key                         type   holds                             lives
 =========================== ====== ================================= ================================
 nled:schema                 string version of all this (schema.py)   for ever
-nled:devices                zset   serial by last contact (ms)       trimmed to object_ttl
+nled:devices                zset   serial by last contact (ms)       object_ttl
 nled:arrivals               zset   serials that only asked for a     a day after the last contact
                                    code or said their entry, by
                                    last contact (ms)

@@ -189,6 +189,14 @@ class Online(EventsTestCase):
         await self.look(NOW + WINDOW)
         self.assertEqual(await self.told(), [(SERIAL, "online"), (SERIAL, "offline")])
 
+    async def test_nor_do_places_go_by_the_step(self) -> None:
+        """Polls that were held are held still, and an arrival of a time to come is one of now."""
+        await self.client.command("ZADD", keys.POLLS, NOW, SERIAL)
+        await self.client.command("ZADD", keys.ARRIVALS, NOW + 365 * DAY, OTHER)
+        await self.look(NOW + DAY, stepped=True)
+        for key, member in ((keys.POLLS, SERIAL), (keys.ARRIVALS, OTHER)):
+            self.assertEqual(await self.client.command("ZSCORE", key, member), str(NOW + DAY))
+
     async def test_one_that_is_not_let_in_is_not_online(self) -> None:
         for number in range(LIMITS.devices):
             await self.buckets.subscribe(f"02AA01AC3314000{number}", [], NOW)

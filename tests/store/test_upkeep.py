@@ -97,6 +97,15 @@ class Tidying(UpkeepTestCase):
             await self.upkeep.tidy(now, DAY)
         self.assertEqual([each.id for each in await self.people.invites(SERIAL, now)], [long.id])
 
+    async def test_an_invite_of_a_clock_that_was_ahead_lasts_no_longer(self) -> None:
+        await self.paired(SERIAL, "user_ann")
+        ahead = self.now + 365 * DAY
+        await self.people.invite(SERIAL, new_invite(self.draw), "read", ahead + HOUR, ahead)
+        for _ in range(2):
+            await self.upkeep.tidy(self.now, DAY)
+        [invite] = await self.people.invites(SERIAL, self.now)
+        self.assertEqual((invite.created, invite.expires), (self.now, self.now + HOUR))
+
     async def test_all_devices_get_their_turn(self) -> None:
         self.patch(upkeep, "_PAGE", 10)
         serials = [f"02AA01AD{number:08X}" for number in range(300)]
@@ -193,6 +202,27 @@ class Stepped(UpkeepTestCase):
         self.assertEqual(second.values, {"temperature_scale": '"F"'})
         self.assertGreater(second.receipt.timestamp, first.receipt.timestamp)
         self.assertEqual(await self.poll(device, second.receipt.timestamp), [])
+
+    async def test_what_a_device_does_not_list_is_not_offered_for_ever(self) -> None:
+        """It came to its entry by the wrong clock: what is offered after that is offered by the right one."""
+        shared = ObjectKey("shared", SERIAL)
+        await self.told(SERIAL, (str(shared), 5), (f"device.{SERIAL}", 5))
+        await self.ahead()
+        await self.pairing.arrived([Arrival(SERIAL, {}, "", reset=False)], self.now)
+        await self.back()
+        await self.write_at(ObjectKey("device", SERIAL), temperature_scale="F")
+        self.assertEqual(len(await self.poll(shared)), 1)
+        self.assertEqual(await self.poll(shared), [])
+
+    async def test_one_that_took_nothing_is_offered_it_again(self) -> None:
+        shared = ObjectKey("shared", SERIAL)
+        await self.told(SERIAL, (str(shared), 5))
+        await self.ahead()
+        await self.write_at(shared, schedule_mode="HEAT")
+        offered = [len(await self.poll(shared)) for _ in range(4)]
+        self.assertEqual(offered, [1, 1, 1, 0])
+        await self.back()
+        self.assertEqual(len(await self.poll(shared)), 1)
 
     async def test_a_schedule_does_not_wait(self) -> None:
         schedule = ObjectKey("schedule", SERIAL)

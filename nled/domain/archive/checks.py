@@ -20,7 +20,7 @@ from nled.domain.archive.records import (
 from nled.domain.buckets import TEN_YEARS, is_foreign, parse_key
 from nled.domain.errors import BadRequest
 from nled.domain.pairing import parse_user, structure_id
-from nled.domain.people import INVITE_KEPT, parse_email, parse_name, parse_scopes
+from nled.domain.people import parse_email, parse_name, parse_scopes
 from nled.domain.requests import DEEPEST, MOST_FIELDS, deeper
 from nled.domain.serials import sanitize
 
@@ -96,7 +96,7 @@ def _check_device(record: DeviceRecord, now: int) -> None:
     for invite in record.invites:
         _demand(ID.fullmatch(invite.id), "an invite's id is not possible")
         _demand(HASH.fullmatch(invite.hash), "an invite's hash must be 64 hex digits")
-        _demand(invite.expires <= now + INVITE_KEPT * 10, "an invite's end is too far ahead")
+        _demand(invite.expires <= now + TEN_YEARS, "an invite's end is too far ahead")
         if invite.by is not None:
             parse_user(invite.by)
     for bucket in record.buckets:

@@ -1,25 +1,33 @@
 -- Tell of devices that count as online and have not been heard of since request.silent (ms), at most
 -- request.most of them. Taken out in the same step, each is told of once. With request.stepped, when the clock was
--- stepped since the last look, nobody knows how long they were silent, nor of those that were heard of in a time to
--- come: they count as heard of now. Returns how many there were, of the kind there were more of.
+-- stepped since the last look, nobody knows how long they were silent, nor ever of those that were heard of in a time
+-- to come: they count as heard of now. Returns how many there were, of the kind there were more of.
 
-local ahead = string.format('(%.0f', now + SKEW)
-local wrong = redis.call('ZRANGEBYSCORE', ONLINE, ahead, '+inf', 'LIMIT', 0, request.most)
-local silent = redis.call('ZRANGEBYSCORE', ONLINE, '-inf', request.silent, 'LIMIT', 0, request.most)
+local most = 0
 
-local function heard_now(devices)
-  for _, device in ipairs(devices) do
-    redis.call('ZADD', ONLINE, now, device)
-    redis.call('ZADD', DEVICES, 'XX', now, device)
+local function found(set, from, to)
+  local members = redis.call('ZRANGEBYSCORE', set, from, to, 'LIMIT', 0, request.most)
+  most = math.max(most, #members)
+  return members
+end
+
+local function heard_now(set, from, to)
+  for _, member in ipairs(found(set, from, to)) do
+    redis.call('ZADD', set, now, member)
+    if set == ONLINE then redis.call('ZADD', DEVICES, 'XX', now, member) end
   end
 end
 
-heard_now(wrong)
-if request.stepped then heard_now(silent) end
-for _, device in ipairs(request.stepped and {} or silent) do
+local ahead = string.format('(%.0f', now + SKEW)
+for _, set in ipairs({ ONLINE, POLLS, ARRIVALS }) do heard_now(set, ahead, '+inf') end
+if request.stepped then
+  for _, set in ipairs({ ONLINE, POLLS }) do heard_now(set, '-inf', request.silent) end
+  return most
+end
+for _, device in ipairs(found(ONLINE, '-inf', request.silent)) do
   -- Nobody knows what it did after its last contact.
   record(device, { 'online', 'false' }, redis.call('ZSCORE', ONLINE, device))
   redis.call('ZREM', ONLINE, device)
   notice(device, 'device.' .. device, 0, 0, 'offline')
 end
-return math.max(#wrong, #silent)
+return most

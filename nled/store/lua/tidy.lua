@@ -50,8 +50,13 @@ end
 local function tidy_invites()
   local invites = device_key(serial, 'invites')
   for _, id in ipairs(redis.call('SMEMBERS', invites)) do
-    local expires = tonumber(redis.call('HGET', invite_key(id), 'expires'))
-    if not expires or expires < request.invites_over then
+    local created, expires = numbers(invite_key(id), 'created', 'expires')
+    if created > now + SKEW then
+      -- Made by a clock that was ahead, it would last as much longer.
+      expires = now + expires - created
+      redis.call('HSET', invite_key(id), 'created', now, 'expires', expires)
+    end
+    if expires < request.invites_over then
       redis.call('DEL', invite_key(id))
       redis.call('SREM', invites, id)
     end
