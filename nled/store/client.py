@@ -83,20 +83,30 @@ class Client:
 
     async def command(self, *args: str | bytes | int) -> Any:
         """Send one command, for example `command("HGET", key, name)`."""
-        return await self._send(self._clock.seconds() + self._deadline, args)
+        expires = self._clock.seconds() + self._deadline
+        return await self._send(await self._wire(expires), expires, args)
 
     async def run(self, script: Script, keys: Sequence[str], *args: str | bytes | int) -> Any:
-        """Run a script by its hash, with its source only where the server does not know it yet."""
-        expires = self._clock.seconds() + self._deadline
-        try:
-            return await self._send(expires, ("EVALSHA", script.sha, len(keys), *keys, *args))
-        except StoreError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-        return await self._send(expires, ("EVAL", script.source, len(keys), *keys, *args))
+        """Run a script by its hash; with its source the first time on each connection, or where it is lost.
 
-    async def _send(self, expires: float, args: tuple[str | bytes | int, ...]) -> Any:
+        To try by its hash and then again would let what is sent meanwhile get ahead of it.
+        """
+        expires = self._clock.seconds() + self._deadline
+        wire = await self._wire(expires)
+        if script.sha in wire.scripts:
+            try:
+                return await self._send(wire, expires, ("EVALSHA", script.sha, len(keys), *keys, *args))
+            except StoreError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    raise
+        wire.scripts.add(script.sha)
+        return await self._send(wire, expires, ("EVAL", script.source, len(keys), *keys, *args))
+
+    async def _wire(self, expires: float) -> Wire:
         wire: Wire = self._link.live or await self._link.wait(expires - self._clock.seconds())
+        return wire
+
+    async def _send(self, wire: Wire, expires: float, args: tuple[str | bytes | int, ...]) -> Any:
         try:
             return await wire.call(args, expires)
         except txredisapi.ResponseError as error:

@@ -34,6 +34,8 @@ class Wire(Replies):
         # One timer for the oldest call does for all: replies come in the order of the calls.
         self._timer: IDelayedCall | None = None
         self._unsent = 0
+        # Hashes of those that the server was sent.
+        self.scripts: set[str] = set()
 
     def ask(self, *args: str | bytes | int) -> Deferred[Any]:
         """Send one command, with the deadline of the connection."""

@@ -49,6 +49,12 @@ class CommandTests(StoreTestCase):
         self.assertEqual(await self.client.run(script, ["k"], 2, "y"), "OK")
         self.assertEqual(await self.client.command("GET", "k"), "2y")
 
+    async def test_a_script_that_the_server_does_not_know_keeps_its_place(self) -> None:
+        script = Script("first", f"return redis.call('SET', KEYS[1], '{self.id()}')")
+        running = Deferred.fromCoroutine(self.client.run(script, ["k"]))
+        self.assertEqual(await self.client.command("GET", "k"), self.id())
+        await running
+
     async def test_a_fault_of_ours(self) -> None:
         await self.client.command("SET", "k", "v")
         with self.assertRaisesRegex(StoreError, "WRONGTYPE"):
