@@ -63,6 +63,15 @@ class Ticket:
         self._over = why
         self._fire(why)
 
+    def revive(self) -> bool:
+        """Take back that the hold has run out, if it has."""
+        if self._over is not Wake.DEADLINE:
+            return False
+        self._over = None
+        # Of what changed meanwhile it was not told.
+        self._changed = True
+        return True
+
     def close(self) -> None:
         """Leave the hub."""
         self._hub.forget(self)
@@ -112,7 +121,6 @@ class Hub:
 
     def open(self, serial: str) -> Ticket:
         """Open a ticket; its hold begins now."""
-        ticket = Ticket(serial, self.clock.seconds() + self.hold, self)
         held = self._held.get(serial, [])
         if len(held) >= self.most:
             self._log.info(
@@ -121,11 +129,20 @@ class Hub:
             oldest = held[0]
             oldest.end()
             self.forget(oldest)
-        self._held.setdefault(serial, []).append(ticket)
-        self._queue[ticket] = None
-        if self._timer is None:
-            self._schedule()
+        ticket = Ticket(serial, 0, self)
+        self._hold(ticket)
         return ticket
+
+    def renew(self, ticket: Ticket) -> None:
+        """Begin a ticket's hold anew: something was sent, and its batch is not to be cut short.
+
+        The hold may have run out while the store was asked; a ticket that ended otherwise stays so.
+        """
+        if ticket in self._queue:
+            ticket.deadline = self.clock.seconds() + self.hold
+            self._queue.move_to_end(ticket)
+        elif ticket.revive():
+            self._hold(ticket)
 
     def forget(self, ticket: Ticket) -> None:
         """Let go of a ticket; a second time does nothing."""
@@ -163,6 +180,13 @@ class Hub:
             for ticket in tickets[start : start + BATCH]:
                 act(ticket)
             await deferLater(self.clock, 0)
+
+    def _hold(self, ticket: Ticket) -> None:
+        ticket.deadline = self.clock.seconds() + self.hold
+        self._held.setdefault(ticket.serial, []).append(ticket)
+        self._queue[ticket] = None
+        if self._timer is None:
+            self._schedule()
 
     def _schedule(self) -> None:
         self._timer = None

@@ -1,22 +1,27 @@
 """What a thermostat does on the transport: subscribe, PUT, and look up where its buckets stand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from nled.domain.buckets import is_foreign
 from nled.domain.requests import Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub, Ticket, Wake
-from nled.store.buckets import Buckets, Newer, Opened, Written
+from nled.store.buckets import Buckets, Newer, Written
 from nled.store.client import StoreUnavailable
 
 # After a chunk, more may follow for this long; then the answer ends (PROTOCOL.md a.7.2).
 BATCH_WINDOW = 3.0
+# However much follows: the device has to ask anew for what it did not take.
+LONGEST_BATCH = 10.0
 # A change that could not be read because the store was away is tried again so often.
 RETRY = 5.0
+# Devices of which it is kept what was pushed while the store was away.
+_MOST_UNNOTED = 1000
 _log = Logger()
 
 
@@ -24,24 +29,45 @@ _log = Logger()
 class Poll:
     """One subscribe: what was newer at once, and what becomes newer while it is held.
 
-    Close it in a `finally`.
+    Say what was `written`, and close it in a `finally`.
+
+    Attributes:
+        opened: when it was opened (ms).
     """
 
     updates: tuple[Update, ...]
+    opened: int
     _serial: str
+    # Where the device stands: what it lists, and what it was sent since.
     _claims: dict[str, int]
     _ticket: Ticket
     _transport: "Transport"
     # Seconds, from when the store was last asked.
     _due: float | None = None
-    _sent: bool = False
+    # When the answer ends at the latest, once something was sent; and which writes of which fields were.
+    _end: float | None = None
+    _sent: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)
 
     async def next(self) -> tuple[Update, ...]:
         """Wait for the next chunk's worth of updates; empty when the answer is to end."""
-        updates = await (self._soon() if self._sent else self._eventually())
-        self._sent = True
-        self._claims.update((each.receipt.key, each.receipt.timestamp) for each in updates)
-        return updates
+        if self._end is None:
+            return await self._eventually()
+        return await self._soon(self._end - self._transport.hub.clock.seconds())
+
+    def written(self, updates: tuple[Update, ...]) -> None:
+        """Note that updates were written to the device's socket."""
+        if not updates:
+            return
+        hub = self._transport.hub
+        if self._end is None:
+            self._end = hub.clock.seconds() + LONGEST_BATCH
+        # The end of the hold does not cut a batch short.
+        hub.renew(self._ticket)
+        for update in updates:
+            key = update.receipt.key
+            self._claims[key] = update.receipt.timestamp
+            self._sent.update(((key, name), write) for name, write in _writes(update))
+        self._transport.pushed(self._serial, updates, self.opened)
 
     async def _eventually(self) -> tuple[Update, ...]:
         """Wait as long as the hold lasts; what is due later, or the store could not tell, is asked again."""
@@ -53,11 +79,13 @@ class Poll:
                 self._due = RETRY
         return ()
 
-    async def _soon(self) -> tuple[Update, ...]:
+    async def _soon(self, left: float) -> tuple[Update, ...]:
         """Wait for the rest of a batch; the device waits for the end, and asks for all else itself."""
+        if left <= 0:
+            return ()
         waiting = Deferred.fromCoroutine(self._changed())
         try:
-            return await waiting.addTimeout(BATCH_WINDOW, self._transport.hub.clock)
+            return await waiting.addTimeout(min(BATCH_WINDOW, left), self._transport.hub.clock)
         except (StoreUnavailable, TimeoutError):
             return ()
 
@@ -68,13 +96,27 @@ class Poll:
         return ()
 
     async def _newer(self) -> tuple[Update, ...]:
-        newer = await self._transport.reread(self._serial, self._claims)
+        newer = await self._transport.reread(self._serial, self._claims, self.opened)
         self._due = _seconds(newer.due)
-        return newer.updates
+        return tuple(filter(self._is_news, newer.updates))
+
+    def _is_news(self, update: Update) -> bool:
+        """Whether there is a write in it that this answer has not sent.
+
+        A PUT moves what the device has not acknowledged up behind its receipt, to a new timestamp: that alone
+        is no news. It goes along with what is, though, or it would count as taken with that.
+        """
+        key = update.receipt.key
+        return any(self._sent.get((key, name)) != write for name, write in _writes(update))
 
     def close(self) -> None:
         """Let go of the poll, whether the device took the answer or has gone."""
         self._ticket.close()
+
+
+def _writes(update: Update) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Name each field with what tells one write of it from another, for as long as an answer lasts."""
+    return ((name, (text, update.written.get(name, 0))) for name, text in update.values.items())
 
 
 @frozen
@@ -88,6 +130,8 @@ class Transport:
     buckets: Buckets
     hub: Hub
     now: Callable[[], int]
+    # What was pushed while the store was away, and when the poll was opened, by serial.
+    _unnoted: dict[str, list[tuple[tuple[Update, ...], int]]] = field(factory=dict)
 
     async def subscribe(self, serial: str, request: Subscribe, sender: str = "") -> Poll:
         """Open a poll. The ticket comes first, so that no change is lost while the store is read.
@@ -97,21 +141,45 @@ class Transport:
         """
         listed = [entry for entry in request.listed if not is_foreign(entry.key, serial)]
         ticket = self.hub.open(serial)
-        opened: Opened | None = None
+        newer: Newer | None = None
+        opened = self.now()
         try:
-            opened = await self.buckets.subscribe(serial, listed, self.now(), sender)
+            self._catch_up(serial)
+            newer = await self.buckets.subscribe(serial, listed, opened, sender)
         finally:
-            if opened is None:
+            if newer is None:
                 ticket.close()
-        claims = dict(opened.baselines) | {str(entry.key): entry.timestamp for entry in listed}
-        _report(serial, opened.updates)
-        return Poll(opened.updates, serial, claims, ticket, self, _seconds(opened.due))
+        claims = {str(entry.key): entry.timestamp for entry in listed}
+        return Poll(newer.updates, opened, serial, claims, ticket, self, _seconds(newer.due))
 
-    async def reread(self, serial: str, claims: dict[str, int]) -> Newer:
+    async def reread(self, serial: str, claims: dict[str, int], opened: int) -> Newer:
         """Find what is newer than what a held poll has; raises StoreUnavailable."""
-        newer = await self.buckets.reread(serial, claims, self.now())
-        _report(serial, newer.updates)
-        return newer
+        self._catch_up(serial)
+        return await self.buckets.reread(serial, claims, opened, self.now())
+
+    def pushed(self, serial: str, updates: tuple[Update, ...], opened: int) -> None:
+        """Note what was written to a device's socket, for a poll opened at `opened` (ms).
+
+        Nobody waits for it, and still it is in time: whatever the device does next comes to the store behind
+        it, on the same connection. If the store cannot be had now, it is noted just before that. Until it is
+        noted, a PUT acknowledges and overwrites nothing of what was pushed, which is then offered again.
+        """
+        _report(serial, updates)
+        self._note(serial, updates, opened)
+
+    def _note(self, serial: str, updates: tuple[Update, ...], opened: int) -> None:
+        noting = Deferred.fromCoroutine(self.buckets.pushed(serial, updates, opened, self.now()))
+        noting.addErrback(self._keep, serial, updates, opened)
+
+    def _keep(self, failure: Failure, serial: str, updates: tuple[Update, ...], opened: int) -> None:
+        if not failure.check(StoreUnavailable):
+            _log.failure("{serial}: what was sent could not be noted.", failure, serial=serial)
+        elif serial in self._unnoted or len(self._unnoted) < _MOST_UNNOTED:
+            self._unnoted.setdefault(serial, []).append((updates, opened))
+
+    def _catch_up(self, serial: str) -> None:
+        for updates, opened in self._unnoted.pop(serial, ()):
+            self._note(serial, updates, opened)
 
     async def put(self, serial: str, puts: Sequence[Put], sender: str = "") -> list[Receipt]:
         """Apply a PUT; one receipt per object, in order, also for what is refused.
@@ -120,6 +188,7 @@ class Transport:
             StoreUnavailable, Full.
         """
         own = [put for put in puts if not is_foreign(put.key, serial)]
+        self._catch_up(serial)
         written = iter(await self.buckets.put(serial, own, self.now(), sender))
         receipts = []
         for put in puts:

@@ -6,7 +6,7 @@ and timestamp, then the key, the value last (PROTOCOL.md a.7.4).
 
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nled.domain.buckets import encode
 
@@ -28,10 +28,14 @@ class Receipt:
 
 @frozen
 class Update:
-    """What a device has yet to learn of a bucket: the fields the server wrote, as JSON text."""
+    """What a device has yet to learn of a bucket: the fields the server wrote, as JSON text.
+
+    `written` says when the server wrote each (ms); unlike the timestamp, that changes only with a new write.
+    """
 
     receipt: Receipt
     values: Mapping[str, str]
+    written: Mapping[str, int] = field(factory=dict)
 
     def __str__(self) -> str:
         fields = ",".join(f"{encode(name)}:{text}" for name, text in self.values.items())

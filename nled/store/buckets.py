@@ -12,7 +12,7 @@ from nled.domain.buckets import REPLACED, SERVER_OWNED, ObjectKey
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
 from nled.store import keys
-from nled.store.scripts import HOMES, WRITING, Scripts, load, refuse_when_full
+from nled.store.scripts import HOMES, READING, WRITING, Scripts, load, refuse_when_full
 
 Outcome = Literal["stored", "same", "conflict", "refused", "full", "crowded"]
 
@@ -37,27 +37,13 @@ class Newer:
     due: int | None = None
 
 
-@frozen
-class Opened:
-    """What a new subscribe found: what the device has yet to learn, and where it starts from.
-
-    Attributes:
-        baselines: (key, timestamp in ms) of stored buckets that the device did not list.
-        due: as of Newer.
-    """
-
-    updates: tuple[Update, ...]
-    baselines: tuple[tuple[str, int], ...]
-    due: int | None = None
-
-
 class Buckets:
     """The bucket operations; every one raises StoreUnavailable when the store cannot be had."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str = "") -> Opened:
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str = "") -> Newer:
         """Record contact, claims and inline values of a subscribe, and find what is newer.
 
         Raises:
@@ -66,13 +52,21 @@ class Buckets:
         request = [_listing(entry) for entry in listed]
         reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request, sender=keys.host_of(sender))
         refuse_when_full(reply[0])
-        baselines = tuple(zip(reply[2][::2], reply[2][1::2], strict=True))
-        return Opened(_updates(reply[1]), baselines, reply[3])
+        return Newer(_updates(reply[1]), reply[2])
 
-    async def reread(self, serial: str, claims: Mapping[str, int], now: int) -> Newer:
-        """Find what is newer than the timestamps (ms, by object key) a held poll has by now."""
-        updates, due = await self._scripts.ask(_REREAD, serial, now, claims=list(claims.items()))
+    async def reread(self, serial: str, claims: Mapping[str, int], opened: int, now: int) -> Newer:
+        """Find what is newer than what a poll held since `opened` has: timestamps (ms) by object key."""
+        request = {"claims": list(claims.items()), "opened": opened}
+        updates, due = await self._scripts.ask(_REREAD, serial, now, **request)
         return Newer(_updates(updates), due)
+
+    async def pushed(self, serial: str, updates: Sequence[Update], opened: int, now: int) -> None:
+        """Note that updates were written to a socket of the device, for a poll held since `opened`."""
+        pushed = [
+            (each.receipt.key, each.receipt.revision, each.receipt.timestamp, list(each.values))
+            for each in updates
+        ]
+        await self._scripts.ask(_PUSHED, serial, now, pushed=pushed, opened=opened)
 
     async def put(self, serial: str, puts: Sequence[Put], now: int, sender: str = "") -> tuple[Written, ...]:
         """Apply a device's PUT in order, each bucket on its own.
@@ -115,10 +109,14 @@ def _written(key: ObjectKey, reply: Sequence[Any]) -> Written:
 
 def _updates(reply: Sequence[Any]) -> tuple[Update, ...]:
     return tuple(
-        Update(Receipt(revision, timestamp, key), dict(zip(fields[::2], fields[1::2], strict=True)))
+        Update(
+            Receipt(revision, timestamp, key),
+            dict(zip(fields[::3], fields[1::3], strict=True)),
+            dict(zip(fields[::3], fields[2::3], strict=True)),
+        )
         for revision, timestamp, key, fields in reply
     )
 
 
 _SUBSCRIBE, _REREAD, _PUT = load("subscribe", HOMES), load("reread", HOMES), load("put", WRITING)
-_METADATA = load("metadata")
+_PUSHED, _METADATA = load("pushed", READING), load("metadata")

@@ -60,8 +60,9 @@ nled:changes                pub/sub one line for each change         -
 A bucket's hash has these fields: `r` revision, `t` timestamp, `w` timestamp of the newest server
 write, `v:NAME` a value as JSON text, `s:NAME` the server's write of it as
 `revision timestamp written-at kind` (s setting, m momentary, c companion); and for one device: `c` the
-timestamp it last claimed, `a` acknowledged up to, `p` pushed up to, `pa` pushed at, `n` times the
-same thing was pushed in answer to a new subscribe, `x` what went stale before it was taken.
+timestamp it last claimed, `a` acknowledged up to, `p` pushed up to, `pa` pushed at, `n` answers that the
+same thing was written to, counted up to `o`; `u` taken up to where the device does not list the bucket;
+`q` and `qa` up to what and when a schedule was read; `x` what went stale before it was taken.
 """
 
 from functools import lru_cache

@@ -83,7 +83,10 @@ class Pairing:
         return EntryKey(reply[1], int(reply[2])) if reply[0] == "ok" else None
 
     async def status(self, serial: str, now: int, sender: str = "") -> Claim | EntryKey | None:
-        """Return whose the device is, else the entry key that waits to be claimed, else None."""
+        """Return whose the device is, else the entry key that waits to be claimed, else None.
+
+        A device that is told that it was claimed is not offered its home again and again.
+        """
         reply = await self._scripts.ask(_STATUS, serial, now, sender=keys.host_of(sender))
         (user, at, is_open), (code, expires) = reply
         if user and not is_open:

@@ -62,17 +62,18 @@ class TransportRoutes:
         router.add("/nest/transport/<path:rest>", self.metadata, "GET")
         router.add("/nest/transport/<path:rest>", self.unknown, "POST")
 
-    async def subscribe(self, request: BoundedRequest) -> Answer | None:
+    async def subscribe(self, request: BoundedRequest) -> None:
         """Answer a subscribe: at once, or as a held answer that a change wakes."""
         poll, chunked = await self._open(request)
         try:
             headers = self._headers(poll.updates)
-            if not chunked:
-                return Answer(document(poll.updates), headers=headers)
-            await _hold(request, poll, headers)
+            if chunked:
+                await _hold(request, poll, headers)
+            else:
+                request.reply(200, headers, document(poll.updates))
+                poll.written(poll.updates)
         finally:
             poll.close()
-        return None
 
     async def _open(self, request: BoundedRequest) -> tuple[Poll, bool]:
         # Apart from the holding, so that the body and what was made of it are not held too.
@@ -131,8 +132,10 @@ async def _hold(request: BoundedRequest, poll: Poll, headers: Head) -> None:
     request.begin(200, headers)
     if poll.updates:
         request.write(document(poll.updates))
+        poll.written(poll.updates)
     else:
         request.travel_light()
         while updates := await poll.next():
             request.write(document(updates))
+            poll.written(updates)
     request.finish()

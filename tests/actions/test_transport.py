@@ -11,7 +11,7 @@ from nled.domain.buckets import ObjectKey
 from nled.domain.requests import Listed, Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub
-from nled.store.buckets import Newer, Opened, Written
+from nled.store.buckets import Newer, Written
 from nled.store.client import StoreUnavailable
 
 SERIAL = "02AA01AC33140F61"
@@ -19,30 +19,36 @@ KEY = f"shared.{SERIAL}"
 HOLD = 290
 
 
-def update(timestamp: int) -> Update:
-    return Update(Receipt(1, timestamp, KEY), {"target_temperature": "21"})
+def update(timestamp: int, value: str = "21") -> Update:
+    return Update(Receipt(1, timestamp, KEY), {"target_temperature": value}, {"target_temperature": 7})
 
 
 class Store:
     """Answers what the test put into `newer`, at once or when it is told to."""
 
     def __init__(self) -> None:
-        self.opening: Deferred[Opened] = Deferred()
-        self.newer: tuple[Update, ...] | StoreUnavailable = ()
+        self.opening: Deferred[Newer] = Deferred()
+        self.newer: tuple[Update, ...] | Exception = ()
         self.due: int | None = None
         self.slow: Deferred[None] | None = None
         self.claims: list[dict[str, int]] = []
+        self.notes: list[tuple[tuple[Update, ...], int]] = []
 
-    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str) -> Opened:
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str) -> Newer:
         return await self.opening
 
-    async def reread(self, serial: str, claims: dict[str, int], now: int) -> Newer:
+    async def reread(self, serial: str, claims: dict[str, int], opened: int, now: int) -> Newer:
         self.claims.append(dict(claims))
         if self.slow is not None:
             await self.slow
-        if isinstance(self.newer, StoreUnavailable):
+        if isinstance(self.newer, Exception):
             raise self.newer
         return Newer(self.newer, self.due)
+
+    async def pushed(self, serial: str, updates: tuple[Update, ...], opened: int, now: int) -> None:
+        if isinstance(self.newer, Exception):
+            raise self.newer
+        self.notes.append((updates, opened))
 
     async def put(self, serial: str, puts: Sequence[Put], now: int, sender: str) -> list[Written]:
         return [Written("stored", Receipt(7, 8, str(put.key))) for put in puts]
@@ -62,7 +68,7 @@ class TransportTestCase(SynchronousTestCase):
         )
 
     def held(self) -> Poll:
-        self.store.opening.callback(Opened((), (("user.ann", 3),)))
+        self.store.opening.callback(Newer(()))
         return self.successResultOf(self.subscribe())
 
     def sent(self) -> Poll:
@@ -72,6 +78,7 @@ class TransportTestCase(SynchronousTestCase):
         self.store.newer = (update(9),)
         self.hub.changed(SERIAL)
         self.assertEqual(self.successResultOf(waiting), (update(9),))
+        poll.written((update(9),))
         return poll
 
     def next(self, poll: Poll) -> Deferred[tuple[Update, ...]]:
@@ -82,7 +89,7 @@ class Polls(TransportTestCase):
     def test_a_change_while_the_store_is_read_is_not_lost(self) -> None:
         subscribing = self.subscribe()
         self.hub.changed(SERIAL)
-        self.store.opening.callback(Opened((), ()))
+        self.store.opening.callback(Newer(()))
         self.store.newer = (update(9),)
         self.assertEqual(self.successResultOf(self.next(self.successResultOf(subscribing))), (update(9),))
 
@@ -99,7 +106,7 @@ class Polls(TransportTestCase):
         self.assertEqual(len(self.hub), 0)
 
     def test_what_is_due_later_is_asked_for_then(self) -> None:
-        self.store.opening.callback(Opened((), (), 12_000))
+        self.store.opening.callback(Newer((), 12_000))
         waiting = self.next(self.successResultOf(self.subscribe()))
         self.store.due = 3000
         self.clock.advance(11.9)
@@ -114,9 +121,10 @@ class Polls(TransportTestCase):
 
     def test_each_chunk_is_what_the_ones_before_it_lacked(self) -> None:
         second = self.next(self.sent())
+        self.store.newer = (update(10, "22"),)
         self.hub.changed(SERIAL)
-        self.successResultOf(second)
-        self.assertEqual(self.store.claims, [{KEY: 5, "user.ann": 3}, {KEY: 9, "user.ann": 3}])
+        self.assertEqual(self.successResultOf(second), self.store.newer)
+        self.assertEqual(self.store.claims, [{KEY: 5}, {KEY: 9}])
 
     def test_the_answer_ends_after_a_quiet_while(self) -> None:
         second = self.next(self.sent())
@@ -162,6 +170,50 @@ class Polls(TransportTestCase):
         self.hub.changed(SERIAL)
         self.clock.advance(BATCH_WINDOW)
         self.assertEqual(self.successResultOf(second), ())
+
+
+class Notes(TransportTestCase):
+    def test_only_of_what_was_written(self) -> None:
+        poll = self.held()
+        waiting = self.next(poll)
+        self.store.newer = (update(9),)
+        self.hub.changed(SERIAL)
+        self.successResultOf(waiting)
+        self.assertEqual(self.store.notes, [])
+        poll.written((update(9),))
+        self.assertEqual(self.store.notes, [((update(9),), 0)])
+
+    def test_nothing_of_nothing(self) -> None:
+        self.held().written(())
+        self.assertEqual(self.store.notes, [])
+
+    def away(self) -> None:
+        """A push while the store goes away."""
+        poll = self.held()
+        self.store.newer = StoreUnavailable("away")
+        poll.written((update(9),))
+        self.assertEqual(self.store.notes, [])
+
+    def test_once_the_store_is_back(self) -> None:
+        """Before whatever the device does then, once."""
+        self.away()
+        self.store.newer = ()
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(self.transport.put(SERIAL, [])))
+            self.assertEqual(self.store.notes, [((update(9),), 0)])
+
+    def test_as_long_as_it_is_away(self) -> None:
+        self.away()
+        self.successResultOf(Deferred.fromCoroutine(self.transport.put(SERIAL, [])))
+        self.store.newer = ()
+        self.successResultOf(self.subscribe())
+        self.assertEqual(self.store.notes, [((update(9),), 0)])
+
+    def test_a_fault_is_logged_and_the_answer_goes_on(self) -> None:
+        poll = self.held()
+        self.store.newer = ZeroDivisionError()
+        poll.written((update(9),))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class Puts(TransportTestCase):

@@ -62,8 +62,10 @@ class ControlCase(TestCase):
         """Open a poll that is held."""
         wire = self.daemon.connect()
         self.addCleanup(wire.close)
+        ids = {"structure": "default", "user": "default"}
         wire.subscribe(
-            *((f"{kind}.{self.serial}", stamp) for kind, stamp in self.stamps.items()), serial=self.serial
+            *((f"{kind}.{ids.get(kind, self.serial)}", stamp) for kind, stamp in self.stamps.items()),
+            serial=self.serial,
         )
         return wire
 
@@ -110,7 +112,7 @@ class CommandTests(ControlCase):
                 self.assertEqual(written["delivery"], "queued")
                 value_pushed = self.pushed(wire)[kind]
                 self.assertEqual({**value_pushed, **expected}, value_pushed)
-                for other in ("shared", "device", "schedule", "structure"):
+                for other in ("shared", "device", "schedule", "structure", "user"):
                     self.stamps[other] = max(self.stamps.get(other, 0), written["timestamp"])
                 wire.close()
 

@@ -96,6 +96,7 @@ class WriteTests(HostedCase):
         wire = self.poll()
         # The home that the claim made is told first.
         self.assertEqual(set(self.pushed(wire)), {"user", "structure"})
+        self.daemon.ask("GET", "/nest/passphrase/status", serial=self.serial)
         wire = self.poll()
         code, answer = self.on("POST", "lock", LOCK)
         self.assertEqual(code, 200, answer)

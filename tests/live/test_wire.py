@@ -138,6 +138,37 @@ class HeldPollTests(WireCase):
             self.assertTrue(wire.silent(0.05))
             wire.close()
 
+    def test_a_claim_wakes_three_times_at_most(self):
+        """A unit that lists neither its user nor its home; the second time the connection breaks."""
+        wire = self.poll()
+        self.daemon.pair(self.serial, "user_wire")
+        objects = chunk(rb'\{"objects":\[\{[^\[]+"user\.user_wire".+"structure\.wire".+\]\}')
+        self.assertRegex(wire.piece(), rb"^" + objects + rb"$")
+        for _ in range(2):
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            wire.close()
+            wire = self.poll()
+            self.assertIn(b'"user.user_wire"', wire.chunk())
+            self.assertEqual(wire.chunk(), b"")
+        for _ in range(3):
+            self.assertTrue(self.poll().silent(0.1))
+
+    def test_what_was_sent_is_not_sent_again_while_the_device_puts(self):
+        wire = self.poll()
+        self.command(21.5)
+        self.pushed(wire, 21.5)
+        start = time.monotonic()
+        for number in range(5):
+            body = {
+                "object_key": self.key,
+                "base_object_revision": 1,
+                "value": {"current_temperature": number},
+            }
+            self.daemon.ask("POST", "/nest/transport/put", {"objects": [body]}, serial=self.serial)
+            self.assertTrue(wire.silent(0.2))
+        self.assertEqual(wire.piece(), TERMINATOR)
+        self.assertApproximates(time.monotonic() - start, 3, 1)
+
     def test_bucket_unknown_to_us(self):
         with self.daemon.connect() as wire:
             wire.subscribe((f"schedule.{self.serial}", 0), ("tuneups.x", 0), serial=self.serial)

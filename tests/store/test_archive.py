@@ -21,13 +21,12 @@ from nled.domain.people import INVITE_KEPT, Token
 from nled.domain.requests import Listed, Put
 from nled.store import archive, keys
 from nled.store.archive import Archive
-from nled.store.buckets import Buckets
 from nled.store.devices import Devices, Write
 from nled.store.lan import Neighbours
 from nled.store.pairing import Arrival, Pairing
 from nled.store.people import People
 from nled.store.scripts import BACKSTOP, Scripts
-from tests.store.test_buckets import LIMITS, SERIAL
+from tests.store.test_buckets import LIMITS, SERIAL, Reaching
 from tests.store.test_pairing import HOUR, OTHER, PairingTestCase
 
 THIRD = "02AA01AC33140F63"
@@ -45,7 +44,7 @@ class ArchiveTestCase(PairingTestCase):
     def use(self, limits) -> None:
         scripts = Scripts(self.client, limits)
         self.archive = Archive(scripts)
-        self.pairing, self.buckets = Pairing(scripts, HOUR), Buckets(scripts)
+        self.pairing, self.buckets = Pairing(scripts, HOUR), Reaching(scripts)
         self.devices = Devices(scripts)
         self.people, self.neighbours = People(scripts), Neighbours(scripts)
 
@@ -309,7 +308,7 @@ class UpToDate(ArchiveTestCase):
         ]
         for _ in range(3):
             opened = await self.buckets.subscribe(SERIAL, listed, self.now)
-            self.assertEqual((opened.updates, opened.baselines), ((), ()))
+            self.assertEqual(opened.updates, ())
             self.now += 300_000
         self.assertEqual((await self.pairing.status(SERIAL, self.now)).user, "user_ann")
         # A command goes on from there, and what it lost it is told anew: settings only.

@@ -1,6 +1,7 @@
 """The rules of state, against a real server: DESIGN.md 2, PROTOCOL.md b.3 and b.4."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -9,7 +10,7 @@ from nled.domain.device import Bucket
 from nled.domain.errors import Full
 from nled.domain.requests import Listed, Put
 from nled.store import keys
-from nled.store.buckets import Buckets, Newer, Opened, Written
+from nled.store.buckets import Buckets, Newer, Written
 from nled.store.devices import Devices, Write
 from nled.store.devices import Written as Commanded
 from nled.store.scripts import BACKSTOP, Limits, Scripts
@@ -39,11 +40,25 @@ def texts(values: dict[str, object]) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in values.items()}
 
 
+class Reaching(Buckets):
+    """Buckets of which everything that is read is written to a socket of the device at once."""
+
+    async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str = "") -> Newer:
+        found = await super().subscribe(serial, listed, now, sender)
+        await self.pushed(serial, found.updates, now, now)
+        return found
+
+    async def reread(self, serial: str, claims: Mapping[str, int], opened: int, now: int) -> Newer:
+        found = await super().reread(serial, claims, opened, now)
+        await self.pushed(serial, found.updates, opened, now)
+        return found
+
+
 class BucketTestCase(StoreTestCase):
     async def setUp(self) -> None:
         await super().setUp()
         scripts = Scripts(self.client, LIMITS)
-        self.buckets = Buckets(scripts)
+        self.buckets = Reaching(scripts)
         self.devices = Devices(scripts)
         self.now = NOW
 
@@ -64,7 +79,7 @@ class BucketTestCase(StoreTestCase):
         (written,) = await self.devices.write(SERIAL, [Write(key, texts(values))], self.now)
         return written
 
-    async def subscribe(self, *claims: tuple[ObjectKey, int], **inline: object) -> Opened:
+    async def subscribe(self, *claims: tuple[ObjectKey, int], **inline: object) -> Newer:
         self.now += 1000
         listed = [Listed(key, claim, texts(inline)) for key, claim in claims]
         return await self.buckets.subscribe(SERIAL, listed, self.now)
@@ -317,24 +332,25 @@ class Sending(BucketTestCase):
         await self.write({"learning_mode": True}, DEVICE)
         self.assertTrue(await self.sent((DEVICE, 0)), "a new write starts anew")
 
-    async def test_an_unlisted_bucket_is_offered_once(self) -> None:
+    async def test_an_unlisted_bucket_is_offered_three_times(self) -> None:
         await self.put({"x": 1})
         alert = ObjectKey("device_alert_dialog", SERIAL)
         await self.write({"dialog_id": "confirm-pairing"}, alert)
-        self.assertIn(str(alert), await self.sent((SHARED, 0)))
+        for _ in range(3):
+            self.assertIn(str(alert), await self.sent((SHARED, 0)))
         self.assertEqual(await self.sent((SHARED, 0)), {})
 
     async def test_reread_for_a_held_poll(self) -> None:
         opened = await self.subscribe((SHARED, 5), (DEVICE, 0))
         self.assertEqual(opened.updates, ())
         claims = {str(SHARED): 5, str(DEVICE): 0}
-        self.assertEqual(await self.buckets.reread(SERIAL, claims, self.now), Newer(()))
+        self.assertEqual(await self.buckets.reread(SERIAL, claims, self.now, self.now), Newer(()))
         await self.write({"target_temperature": 21})
         for _ in range(2):
-            (update,) = (await self.buckets.reread(SERIAL, claims, self.now)).updates
+            (update,) = (await self.buckets.reread(SERIAL, claims, self.now, self.now)).updates
             self.assertEqual(dict(update.values), {"target_temperature": "21"})
         claims[str(SHARED)] = update.receipt.timestamp
-        self.assertEqual(await self.buckets.reread(SERIAL, claims, self.now), Newer(()))
+        self.assertEqual(await self.buckets.reread(SERIAL, claims, self.now, self.now), Newer(()))
 
 
 class EchoGuard(BucketTestCase):

@@ -7,13 +7,12 @@ from nled.domain.notice import Notice, parse
 from nled.domain.people import HOUR, new_invite
 from nled.domain.requests import Listed
 from nled.store import keys
-from nled.store.buckets import Buckets
 from nled.store.devices import Devices, Write
 from nled.store.lan import Neighbours
 from nled.store.pairing import Arrival
 from nled.store.scripts import Scripts
 from tests.store.test_access import AccessTestCase
-from tests.store.test_buckets import LIMITS, texts
+from tests.store.test_buckets import LIMITS, Reaching, texts
 from tests.store.test_pairing import OTHER, SERIAL
 
 THIRD = "02AA01AC33140F63"
@@ -134,7 +133,7 @@ class Leftovers(LeftoversTestCase):
         await self.people.ensure("dora", None, self.now)
         await self.people.transfer(SERIAL, "dora", self.now)
         listed = [Listed(ObjectKey(*key.split(".")), 5, {}) for key in ("user.user_ann", "structure.ann")]
-        opened = await Buckets(Scripts(self.client, LIMITS)).subscribe(SERIAL, listed, self.now)
+        opened = await Reaching(Scripts(self.client, LIMITS)).subscribe(SERIAL, listed, self.now)
         self.assertEqual([each.receipt.key for each in opened.updates[:2]], ["user.dora", "structure.dora"])
         self.assertEqual({name for name in await self.left_of("ann") if SERIAL in name}, set())
 

@@ -25,8 +25,8 @@ from nled.domain.requests import DEEPEST, MOST_FIELDS, deeper
 from nled.domain.serials import sanitize
 
 # Names of a bucket's revision, timestamps and marks (store/keys.py).
-_MARKS = frozenset({"r", "t", "w", "c", "a", "p", "pa", "n"})
-_TIMES = ("t", "w", "c", "a", "p", "pa")
+_TIMES = ("t", "w", "c", "a", "p", "pa", "o", "u", "q", "qa")
+_MARKS = frozenset({"r", "n", *_TIMES})
 _FACT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _MOMENT = re.compile(r"[0-9]{1,15}")
 _LONGEST = 256

@@ -5,13 +5,40 @@ local SPACING = 15000
 -- In how many ms a schedule that waits is due.
 local due
 
+-- A device that never takes what it is given must end up held: after three tries, one a minute. An answer that was
+-- open already at the last of them takes part in it: which of several polls the device listens on, nobody knows.
+local function worn_out(view, newest)
+  local _, at, tries, counted = offered(view)
+  return tries >= 3 and newest <= counted and at <= request.opened and now - past(at) < 60000
+end
+
+-- Where the device stands with a bucket that it does not list: at what it once claimed, or what was written to it
+-- often enough.
+local function unlisted(key)
+  local view = select(2, locate(key))
+  local taken = select(5, offered(view))
+  return math.max(numbers(view, 'c'), taken)
+end
+
+-- Whether a schedule has to keep its distance from another one that was read to be pushed. What is read is noted here,
+-- in the same step, so that of several polls none is given the second one too early.
+local function too_close(view, timestamp, newest)
+  local read, at = numbers(view, 'q', 'qa')
+  if newest > read and now - past(at) < SPACING then
+    due = at + SPACING - now
+    return true
+  end
+  redis.call('HSET', view, 'q', timestamp, 'qa', now)
+end
+
 -- The fields of a bucket that the server wrote after `claim` and the device still needs, as
--- {revision, timestamp, key, {name, text, ...}}; nil when there are none.
+-- {revision, timestamp, key, {name, text, written at, ...}}; nil when there are none. They are pushed once they are
+-- written to a socket, which pushed.lua notes, and not by being read: the poll may be gone by then.
 local function newer(key, claim)
   local content, view = locate(key)
   local revision, timestamp, newest = numbers(content, 'r', 't', 'w')
-  if newest <= claim then return nil end
-  local acked, pushed = numbers(view, 'a', 'p')
+  if newest <= claim or worn_out(view, newest) then return nil end
+  local acked = numbers(view, 'a')
   local stamps, values = contents(content)
   local names, fields = {}, {}
   for name, stamp in pairs(stamps) do
@@ -20,20 +47,11 @@ local function newer(key, claim)
     end
   end
   if #names == 0 then return nil end
-  if key:sub(1, 9) == 'schedule.' then
-    local at = numbers(view, 'pa')
-    if newest > pushed and now - past(at) < SPACING then
-      due = at + SPACING - now
-      return nil
-    end
-  end
+  if key:sub(1, 9) == 'schedule.' and too_close(view, timestamp, newest) then return nil end
   table.sort(names)
-  for _, name in ipairs(names) do
-    fields[#fields + 1], fields[#fields + 2] = name, values[name]
+  for i, name in ipairs(names) do
+    fields[3 * i - 2], fields[3 * i - 1], fields[3 * i] = name, values[name], stamps[name].at
   end
-  redis.call('HSET', view, 'p', timestamp, 'pa', now)
-  if pushed < timestamp then notice(serial, key, revision, timestamp, 'pushed', names) end
-  if content ~= view then live_on(view) end
   return { revision, timestamp, key, fields }
 end
 

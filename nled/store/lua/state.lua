@@ -28,6 +28,16 @@ local function with_home_first(keys)
   return rest
 end
 
+-- What was written to the device of a bucket: up to which timestamp, when last, in how many answers what it still
+-- needs, up to which timestamp those are counted; and up to which it counts as taken where the device does not list the
+-- bucket.
+local function offered(view)
+  local pushed, at, tries, counted, taken = unpack(redis.call('HMGET', view, 'p', 'pa', 'n', 'o', 'u'))
+  -- Before tries were counted up to a timestamp, what had been read once counted as taken.
+  if not counted then counted, taken = pushed, pushed end
+  return tonumber(pushed or 0), tonumber(at or 0), tonumber(tries or 0), tonumber(counted or 0), tonumber(taken or 0)
+end
+
 -- How far a server write of a field has come on its way to the device.
 local function progress(name, stamp, acked, pushed, never)
   if never[name] == stamp.revision then return 'expired' end

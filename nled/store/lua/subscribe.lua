@@ -1,8 +1,8 @@
 -- A new subscribe, in one step: contact, claims (= acknowledgements), inline values, and what is newer.
 -- request.listed: {{key, claim, values or null, whether they replace}, ...}.
--- Returns {'full'} or {'ok', updates, {key, baseline, ...} for buckets the device did not list, in how many ms
--- more is due or null}.
+-- Returns {'full'} or {'ok', updates, in how many ms more is due or null}.
 
+request.opened = now
 if not contact(true) then return { 'full' } end
 
 -- A claim is also the floor for the next timestamp: a device that runs ahead still takes our writes,
@@ -59,33 +59,19 @@ end
 
 if owner then settle_home() end
 
--- What the device did not list it is offered once, and again after it asked for its entry.
-local baselines, entry = {}, numbers(facts, 'entry')
-local stored = redis.call('SMEMBERS', index)
+-- What the device does not list it is offered in three answers, and again after it asked for its entry.
+local entry, stored = numbers(facts, 'entry'), redis.call('SMEMBERS', index)
 table.sort(stored)
 for _, key in ipairs(with_home_first(stored)) do
   if not claims[key] then
-    local claim, pushed, at = numbers(select(2, locate(key)), 'c', 'p', 'pa')
-    claims[key] = past(at) > past(entry) and math.max(claim, pushed) or claim
-    baselines[#baselines + 1], baselines[#baselines + 2] = key, claims[key]
+    local view = select(2, locate(key))
+    local _, at, _, counted = offered(view)
+    if counted > 0 and past(at) <= past(entry) then redis.call('HSET', view, 'n', 0, 'o', 0, 'u', 0) end
+    claims[key] = unlisted(key)
     keys[#keys + 1] = key
   end
 end
 
--- A device that never takes what it is given must end up held: after three quick tries, one a minute.
-local function worn_out(view, newest)
-  local pushed, at, tries = numbers(view, 'p', 'pa', 'n')
-  if newest > pushed or now - past(at) > 60000 then tries = 0 end
-  redis.call('HSET', view, 'n', tries + 1)
-  return tries >= 3
-end
-
 local updates = {}
-for _, key in ipairs(with_home_first(keys)) do
-  local content, view = locate(key)
-  local newest = numbers(content, 'w')
-  if newest > claims[key] and not worn_out(view, newest) then
-    updates[#updates + 1] = newer(key, claims[key])
-  end
-end
-return { 'ok', updates, baselines, due or false }
+for _, key in ipairs(with_home_first(keys)) do updates[#updates + 1] = newer(key, claims[key]) end
+return { 'ok', updates, due or false }

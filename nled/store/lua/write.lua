@@ -27,9 +27,10 @@ end
 -- Where something did: those writes move up behind it.
 local function keep_unseen_newer(key, stamps, seen, revision, timestamp)
   local content, view = locate(key)
-  local moved = {}
+  local moved, last = {}, 0
   for name, stamp in pairs(unseen(view, stamps, seen)) do
     if stamp.timestamp <= timestamp then
+      last = math.max(last, stamp.timestamp)
       stamp.revision, stamp.timestamp = revision + 1, timestamp + 1
       redis.call('HSET', content, 's:' .. name, stamp_text(stamp.revision, stamp.timestamp, stamp.at, stamp.kind))
       moved[#moved + 1] = name
@@ -37,6 +38,11 @@ local function keep_unseen_newer(key, stamps, seen, revision, timestamp)
   end
   if #moved > 0 then
     redis.call('HSET', content, 'r', revision + 1, 't', timestamp + 1, 'w', timestamp + 1)
+    -- It is no new change: how often it was written to the device goes along.
+    local _, _, _, counted, taken = offered(view)
+    if counted > 0 and last <= counted then
+      redis.call('HSET', view, 'o', timestamp + 1, 'u', last <= taken and timestamp + 1 or taken)
+    end
     publish(key, revision + 1, timestamp + 1, 'server', moved)
   end
 end
