@@ -131,7 +131,7 @@ class LiveDaemon:
     @property
     def store_memory(self) -> int:
         """How many bytes its private store has in use."""
-        found = re.search(rb"used_memory:(\d+)", self._ask_store("INFO memory"))
+        found = re.search(rb"used_memory:(\d+)", self.ask_store("INFO memory"))
         assert found
         return int(found[1])
 

@@ -217,7 +217,7 @@ class SpoofTests(TestCase):
             self.assertEqual(self.daemon.ask("POST", "/nest/transport", listed, serial=serial).status, 200)
         for number in range(20):
             self.daemon.put("where0", {f"big{number}": "x" * 10_000}, serial)
-        self.assertLess(self.daemon.store_size, 30)
+        self.assertLess(self.daemon.store_size, 40)
         objects = self.daemon.ask("GET", f"/nest/transport/device/{serial}", serial=serial).json["objects"]
         self.assertEqual(len(objects), 16)
         before = self.daemon.put("where0", {}, serial)["object_revision"]

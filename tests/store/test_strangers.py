@@ -496,13 +496,13 @@ class Contacts(StrangersTestCase):
 
         for contact in (lambda: heard(""), metadata, status, lambda: self.code(who), lambda: self.entry(who)):
             await contact()
-            self.assertEqual((await self.devices.contacts())[who], self.now)
+            self.assertEqual((await self.devices.contacts(self.now))[who], self.now)
         await self.pairing.gate(who, "one", self.now)
         last = self.now
         await heard("two")
-        self.assertEqual((await self.devices.contacts())[who], last)
+        self.assertEqual((await self.devices.contacts(self.now))[who], last)
         await heard("one")
-        self.assertEqual((await self.devices.contacts())[who], self.now)
+        self.assertEqual((await self.devices.contacts(self.now))[who], self.now)
 
     async def test_who_is_not_known_stays_so(self) -> None:
         await self.pairing.arrived([Heard(serial(1), HOME)], self.now)
