@@ -13,7 +13,8 @@ from twisted.internet.task import react
 from bench.load import raise_file_limit
 from faults import report, run
 from faults.kind import Kind
-from faults.kinds import KINDS, clock
+from faults.kinds import KINDS
+from faults.kinds.clock import ClockStepped
 from faults.kinds.store import DiskFull
 from faults.report import Report
 from faults.run import Result
@@ -88,8 +89,8 @@ class Runner:
         world = World(self._reactor, Random(random.random()), self._options.homes)
         if name == DiskFull.world and not DiskFull().missing():
             world.disk = _DISK
-        if name == clock.ClockStepped.world:
-            world.environment = clock.environment(world.folder / "clock")
+        if name == ClockStepped.world:
+            world.fake_clock = True
         self._worlds[name] = world
         try:
             await world.begin()

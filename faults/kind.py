@@ -14,6 +14,7 @@ class Kind:
             the other tells something.
         line: a regular expression for the one line of the log that says what happened and what to do;
             empty if nobody has to be told.
+        lines: how many of it there are, where a fault is more than one thing.
         also: regular expressions for further warnings that belong to it.
         complaints: regular expressions for what thermostats may complain about.
         outage: the longest time, in seconds, for which nothing may be acknowledged to somebody.
@@ -25,6 +26,7 @@ class Kind:
     name: ClassVar[str]
     world: ClassVar[str] = "steady"
     line: ClassVar[str] = ""
+    lines: ClassVar[int] = 1
     also: ClassVar[tuple[str, ...]] = ()
     complaints: ClassVar[tuple[str, ...]] = ()
     outage: ClassVar[float] = 30.0

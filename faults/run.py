@@ -190,8 +190,8 @@ def _judge_log(kind: Kind, lines: list[str], result: Result) -> None:
     told = [line for line in lines if kind.line and re.search(kind.line, line)]
     if told:
         result.line = told[0].partition("] ")[2]
-    if kind.line and len(told) != 1:
-        result.problems.append(f"the log says {len(told)} times, not once: {kind.line}")
+    if kind.line and len(told) != kind.lines:
+        result.problems.append(f"the log says {len(told)} times, not {kind.lines}: {kind.line}")
     others = "|".join((*kind.also, kind.line)) or "$^"
     result.problems += [f"log: {line}" for line in grave(lines) if not re.search(others, line)][:_MOST_LINES]
 

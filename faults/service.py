@@ -3,8 +3,8 @@
 import os
 import random
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -17,7 +17,8 @@ _RESTART = 0.2
 _GRAVE = ("#warn]", "#error]", "#critical]")
 # What any start of the private store says of this machine.
 _USUAL = ("WARNING Memory overcommit must be enabled", "WARNING: the new maxmemory value")
-MAXMEMORY = 512 * 2**20
+# As much as so many devices may take: with less, each start would warn of it.
+MAXMEMORY = 4096 * 2**20
 
 
 class Service(LiveDaemon):
@@ -29,7 +30,7 @@ class Service(LiveDaemon):
     """
 
     def __init__(
-        self, clock: IReactorTime, *, state: Path | None = None, environment: dict[str, str] | None = None
+        self, clock: IReactorTime, *, state: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
         self.hold = False
         self.ends: list[int] = []
@@ -42,9 +43,10 @@ class Service(LiveDaemon):
             "transport": {"suspend_time_max": 30},
             "pairing": {"claims_per_minute": 1000},
             "api": {"rate_limit": 0},
-            "limits": {"devices": 10_000},
+            # For the crowds, which come from one address.
+            "limits": {"devices": 4000, "strangers_per_address": 0},
         }
-        super().__init__(settings, state=state, ready=False, first=_in_environment(environment or {}))
+        super().__init__(settings, state=state, ready=False, environ=environ)
         self.device, self.control = ports
         self._supervision = Deferred.fromCoroutine(self._supervise()).addErrback(
             lambda failure: failure.trap(CancelledError)
@@ -124,14 +126,3 @@ def _free_ports() -> list[int]:
     for sock in found:
         sock.close()
     return ports
-
-
-def _in_environment(environment: dict[str, Any]) -> str:
-    """Statements that start the program again with more in its environment, which is read at its start."""
-    if not environment:
-        return ""
-    return (
-        "import os, sys\n"
-        f"if not os.environ.keys() >= set({list(environment)!r}):\n"
-        f"    os.execve(sys.executable, sys.orig_argv, {{**os.environ, **{environment!r}}})\n"
-    )

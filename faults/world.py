@@ -21,6 +21,7 @@ from faults.service import Service
 from nled.simulator import Limits, Thermostat, Trouble
 from nled.simulator.client import Client, tcp
 from nled.simulator.facts import Identity
+from tests.live.faketime import FakeClock
 
 # What a strict thermostat bears of a machine with two cores that does other things too.
 _LIMITS = Limits(headers=5.0, batch=(2.0, 12.0), slack=8.0, answer=15.0)
@@ -51,10 +52,15 @@ class Home:
 class World:
     """A daemon, its thermostats and people, and the ledger of what it acknowledged to them.
 
+    Args:
+        disk: bytes of a small disk for its state; 0: it has none of its own.
+        fake_clock: whether its clock can be stepped.
+
     Attributes:
         incidents: everything that was not answered with 200, in the order in which it was asked.
         held: how many polls each thermostat has held.
         problems: what was seen of the present fault that must not be.
+        clock: what it takes for the time, where that can be stepped.
         state: its state directory, on a disk of its own where there is one.
         admin, visitor, hosted: who asks by the socket, without a key, and with Ann's.
     """
@@ -63,10 +69,11 @@ class World:
     _random: Random
     _count: int
     disk: int = 0
-    environment: dict[str, str] = field(factory=dict)
+    fake_clock: bool = False
     folder: Path = field(factory=lambda: Path(tempfile.mkdtemp(prefix="nled-faults-")))
     incidents: list[Incident] = field(factory=list, init=False)
     problems: list[str] = field(factory=list, init=False)
+    clock: FakeClock | None = field(default=None, init=False)
     ledger: Ledger = field(factory=Ledger, init=False)
     homes: list[Home] = field(factory=list, init=False)
     held: Counter[str] = field(factory=Counter, init=False)
@@ -91,7 +98,10 @@ class World:
         self.state.mkdir(mode=0o700)
         if self.disk:
             self._mounted = mount(self.state, self.disk)
-        self.service = Service(self._reactor, state=self.state, environment=self.environment)
+        if self.fake_clock:
+            self.clock = FakeClock(self.folder)
+        environ = self.clock.environ if self.clock else None
+        self.service = Service(self._reactor, state=self.state, environ=environ)
         await self.until(lambda: self.service.ready, "nled is ready")
         self.admin = self.caller("admin", socket=self.state / "control.sock")
         self.visitor = self.caller("visitor")

@@ -12,7 +12,7 @@ class FailedSpawn(Kind):
     """The store is killed while the daemon has no descriptor to start it with."""
 
     name = "failed-spawn"
-    line = r"store.*could not be started"
+    line = r"The private store cannot be started"
     also = (r"The store went away", r"The private store ended", r"descriptor")
 
     async def inject(self, world: World) -> None:
