@@ -25,7 +25,8 @@ def beyond_repair(directory: Path, why: str) -> StartError:
     return StartError(
         f"The files of the private store are damaged and nled cannot mend them: {why}. Put a copy of "
         f"{directory} in its place; or begin anew with the last export: stop nled, "
-        f"`mv {quote(str(directory))} {quote(str(directory))}.damaged`, start nled, `nledctl import FILE`."
+        f"`mv {quote(str(directory))} {quote(str(directory))}.damaged`, start nled, "
+        "`nledctl import --merge FILE`."
     )
 
 

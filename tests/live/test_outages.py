@@ -255,6 +255,6 @@ class DamageTests(OutageCase):
         self.assertEqual(self.daemon.wait(), 1)
         told = [line for line in self.daemon.log.splitlines() if "nled cannot mend them" in line]
         self.assertEqual(len(told), 1, self.daemon.log)
-        self.assertIn("`nledctl import FILE`", told[0])
+        self.assertIn("`nledctl import --merge FILE`", told[0])
         self.assertEqual(self.file().stat().st_size, size)
         self.assertEqual(self.daemon.faults, [])

@@ -279,7 +279,7 @@ class BeyondRepairTests(RepairTestCase):
     async def refused(self, words: str) -> None:
         before = {path: path.read_bytes() for path in self.directory.rglob("*.aof*")}
         await self.assert_refused(
-            f"{words}.* Put a copy of .* in its place; .*stop nled, `mv .*`, start nled, `nledctl import FILE`"
+            f"{words}.* Put a copy of .* in its place; .*stop nled, `mv .*`, start nled, `nledctl import --merge FILE`"
         )
         self.assertEqual({path: path.read_bytes() for path in self.directory.rglob("*.aof*")}, before)
         self.assertEqual(pieces(self.directory), [])
