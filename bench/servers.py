@@ -154,6 +154,12 @@ class Daemon(Server):
         shutil.rmtree(self._state, ignore_errors=True)
 
 
+def room_for(count: int) -> str:
+    """Write settings with which so many thermostats that nobody owns may come from here."""
+    limits = f"limits: {{devices: {count}, strangers_per_address: 0}}"
+    return f"{limits}\nredis: {{maxmemory_mb: 8192}}\nlog: {{level: warn}}\n"
+
+
 def pin(pid: int, core: int) -> None:
     """Keep all threads of a process on one core."""
     for thread in Path(f"/proc/{pid}/task").iterdir():

@@ -15,7 +15,7 @@ SETTINGS = {
     "control": {"trusted_networks": []},
     "api": {"rate_limit": 0, "failures_per_minute": 1000},
     "pairing": {"claims_per_minute": 1000},
-    "limits": {"devices": 100_000},
+    "limits": {"devices": 100_000, "strangers_per_address": 0},
 }
 DETACHED = "import nled.lan.networks as networks; networks.attached = lambda: (); "
 
