@@ -514,6 +514,19 @@ class WarningTests(ConfigCase):
             [sentence] = self.warnings(f'control: {{trusted_networks: ["::1", "{network}"]}}')
             self.assertIn(f"has {network}, which is no private network", sentence)
 
+    def test_more_than_the_memory(self):
+        for text in (
+            "redis: {maxmemory_mb: 256}",
+            "limits: {devices: 1000}",
+            "limits: {device_bytes: 1048576}",
+        ):
+            [sentence] = self.warnings(text)
+            self.assertIn("would take", sentence)
+            self.assertIn("redis.maxmemory_mb is", sentence)
+        self.assertEqual(self.warnings("{limits: {devices: 1000}, redis: {maxmemory_mb: 1024}}"), ())
+        # How much memory that one has nobody knows here.
+        self.assertEqual(self.warnings("{limits: {devices: 1000}, redis: {url: 'unix:///x'}}"), ())
+
     def test_no_room_for_the_socket_in_the_state(self):
         folder = "/" + "x" * 93
         self.assertEqual(self.warnings(f"state_dir: {folder}"), ())
