@@ -107,13 +107,14 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
 ) -> Sites:
     """Make the sites on one store, one hub and one feed."""
 
-    def site(router: Router, most_body: int) -> BoundedSite:
+    def site(router: Router, most_body: int, *, by_head: bool = False) -> BoundedSite:
         return BoundedSite(
             router.resource(),
             reactor,
             now,
             most_body=most_body,
             most_connections=config.limits.connections,
+            by_head=by_head,
             access_log=config.log.level == "debug",
         )
 
@@ -205,8 +206,8 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
 
     return Sites(
         site(device, max(config.limits.body_bytes, config.uploads.max_bytes)),
-        site(api.router, max(config.limits.body_bytes, MOST_BODY)),
-        site(api.router, max(config.limits.body_bytes, MOST_BODY)),
+        site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
+        site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         api,
         Housekeeping(
             reactor,

@@ -23,7 +23,7 @@ from nled.web.errors import Problem, UnsupportedType
 from nled.web.guard import ANYBODY, NO_KEY, Guard, denial
 from nled.web.paths import control_path
 from nled.web.request import BoundedRequest, Head
-from nled.web.router import Answer, Handler, Router, check_length
+from nled.web.router import Answer, Handler, Router
 
 KIB: Final = 1024
 # What is told as limit when there is none: clients want the headers, and stop at a remainder of 0.
@@ -111,9 +111,9 @@ class Api:
             self.router.add(endpoint.path, self._serve(endpoint), endpoint.method, to_the_end=writes)
 
     def _serve(self, endpoint: Endpoint) -> Handler:
-        guard, need, hosted = self._guard, endpoint.need, endpoint.tag == "v1"
+        guard = self._guard
         arguments = _arguments(endpoint)
-        read = _reader(endpoint)
+        reads_body = endpoint.method != "GET"
 
         def carry_out(
             request: BoundedRequest,
@@ -122,38 +122,53 @@ class Api:
             raw: bytes,
             variables: dict[str, str],
         ) -> Any:
-            if not permits(principal, need):
-                raise Denied("Access denied to this device" if hosted else denial(need))
             call = Call(request, principal, client.address, *arguments(request, raw))
             return endpoint.handler(call, **variables)
+
+        async def with_body(
+            request: BoundedRequest, client: Client, principal: Principal, variables: dict[str, str]
+        ) -> Answer | None:
+            # Not by a name, which would keep it for as long as the handler takes.
+            done = carry_out(
+                request,
+                client,
+                principal,
+                await request.body(endpoint.most_body) if reads_body else b"",
+                variables,
+            )
+            return _written(await done if isinstance(done, CoroutineType) else done)
 
         async def with_key(
             request: BoundedRequest, client: Client, token: str, variables: dict[str, str]
         ) -> Answer | None:
-            # Before the wait: a client that hangs up takes its body along.
-            raw = read(request)
-            principal, rate = await guard.with_key(token, client, always=hosted)
+            principal, rate = await guard.with_key(token, client, always=endpoint.tag == "v1")
             if rate is not None:
                 request.extra += _rate_head(rate)
                 if rate.exceeded:
                     return self._limited(request, rate.reset)
-            done = carry_out(request, client, principal, raw, variables)
-            return _written(await done if isinstance(done, CoroutineType) else done)
+            _let_in(principal, endpoint)
+            return await with_body(request, client, principal, variables)
 
         def handle(request: BoundedRequest, **variables: str) -> Any:
             client = guard.clients.of(request)
-            if need is Need.OPEN:
-                principal = ANYBODY
-            elif (token := guard.key_of(request)) is not None:
+            token = None if endpoint.need is Need.OPEN else guard.key_of(request)
+            if token is not None:
                 return with_key(request, client, token, variables)
-            elif hosted:
-                raise Refused(NO_KEY)
-            else:
-                principal = guard.without_key(client)
-            done = carry_out(request, client, principal, read(request), variables)
+            principal = self._without_key(client, endpoint)
+            _let_in(principal, endpoint)
+            if reads_body:
+                return with_body(request, client, principal, variables)
+            done = carry_out(request, client, principal, b"", variables)
             return _later(done) if isinstance(done, CoroutineType) else _written(done)
 
         return handle
+
+    def _without_key(self, client: Client, endpoint: Endpoint) -> Principal:
+        if endpoint.need is Need.OPEN:
+            return ANYBODY
+        if endpoint.tag == "v1":
+            raise Refused(NO_KEY)
+        return self._guard.without_key(client)
 
     def _describe(self, request: BoundedRequest, problem: Problem) -> Awaitable[Answer] | Answer:
         """Write a problem as the path's clients expect it (PROTOCOL.md d.1, n.5)."""
@@ -211,10 +226,9 @@ def error_answer(sentence: str, status: int, headers: Head = ()) -> Answer:
     return Answer.json(content, status, headers)
 
 
-def _reader(endpoint: Endpoint) -> Callable[[BoundedRequest], bytes]:
-    """Make what reads the bodies of an endpoint's requests, each with a byte too many at most."""
-    most = 0 if endpoint.method == "GET" else endpoint.most_body + 1
-    return lambda request: request.content.read(most) if request.content else b""
+def _let_in(principal: Principal, endpoint: Endpoint) -> None:
+    if not permits(principal, endpoint.need):
+        raise Denied("Access denied to this device" if endpoint.tag == "v1" else denial(endpoint.need))
 
 
 def _arguments(endpoint: Endpoint) -> Callable[[BoundedRequest, bytes], tuple[Any, Any]]:
@@ -223,7 +237,6 @@ def _arguments(endpoint: Endpoint) -> Callable[[BoundedRequest, bytes], tuple[An
     query = None if endpoint.query is None else Query(endpoint.query, endpoint.missing)
 
     def arguments(request: BoundedRequest, raw: bytes) -> tuple[Any, Any]:
-        check_length(raw, endpoint.most_body)
         # Apps of the hosted service may send any type; and they send a key, which no page of a stranger has.
         if raw and endpoint.tag != "v1":
             _check_type(request)

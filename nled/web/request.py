@@ -6,19 +6,19 @@ Twisted has no limit on bodies, and changes the case of header names, which the 
 
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.web.http import NO_CONTENT
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
-# Bytes of bodies that are under way on all connections of a site; a storm of thermostats takes 10 MB.
-MOST_IN_BODIES = 64 * 1024 * 1024
-# And of those from one address, or whoever sends slowly would keep out everybody else.
-MOST_FROM_ONE = MOST_IN_BODIES // 4
+from nled.domain.errors import Full, TooLarge
+from nled.web.bodies import Bodies
 
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
+_CROWDED = "Too many bodies are under way; try again later."
 
 
 def refusal(status: bytes, sentence: bytes) -> bytes:
@@ -36,38 +36,101 @@ class BoundedRequest(Request):
 
     channel: Any
     refused = False
+    # Whether the client waits to be told that it may send the body.
+    expects = False
     # Headers that go out with whatever is answered.
     extra: Head = ()
+    # Bytes of the body that are announced, that are kept, and where these are counted.
+    _declared = 0
     _length = 0
+    _counted: tuple[Bodies, str] | None = None
+    # Whether the request is handled by its head, while its body is on its way; whether that is there;
+    # what it is; how much of it is taken, and why not more; who waits for it; whether the answer was quicker.
+    _ahead = False
+    _whole = False
+    _body = b""
+    _most: int | None = None
+    _trouble: Exception | None = None
+    _waiter: Deferred[None] | None = None
+    _answered = False
 
     def gotLength(self, length: int | None) -> None:
         """Refuse a body by its declared length, before any of it is kept."""
         # Bounded as it is, the body stays in memory: a temporary file could find the disk full.
         super().gotLength(0)
-        self._bound(length or 0)
+        self._declared = length or 0
+        self._bound(self._declared)
+
+    def start(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Handle the request by its head alone: who may not send it is told before its body is read."""
+        self._ahead = True
+        super().requestReceived(command, path, version)
+        if self._waiter is None and not self.startedWriting:
+            self.channel.hold()
+
+    async def body(self, most: int) -> bytes:
+        """Take the body of a request that is handled by its head.
+
+        Raises:
+            TooLarge: it has more than `most` bytes.
+            Full: too many bodies are under way.
+            CancelledError: the client went before it had sent all.
+        """
+        self._most = most
+        if not self._whole and self._disconnected:
+            raise CancelledError
+        self._see_to_length(max(self._declared, self._length), most)
+        if self._trouble is not None:
+            raise self._trouble
+        if not self._whole:
+            self._waiter = Deferred()
+            self.channel.go_on()
+            if self.expects:
+                self.expects = False
+                self.channel.proceed()
+            await self._waiter
+        body, self._body = self._body, b""
+        return body
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body; a body sent in chunks declares no length, so count."""
-        if self.refused:
+        if self.refused or self._trouble is not None or self.startedWriting:
             return
+        bodies, sender = self._counted = self.channel.site.bodies, self.channel.sender
         self._length += len(data)
-        self.channel.site.in_bodies += len(data)
-        self.channel.site.in_bodies_from[self.channel.sender] += len(data)
-        self._bound(self._length)
-        if not self.refused:
+        bodies.keep(sender, len(data))
+        if not self._ahead:
+            self._bound(self._length)
+        elif bodies.too_many(sender):
+            self._give_up(Full(_CROWDED))
+        else:
+            self._see_to_length(self._length, self._most)
+        if self._counted is not None:
             super().handleContentChunk(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Handle the request, unless its answer has gone out already."""
+        """Handle the request, or give its body to who handles it, unless its answer has gone out already."""
         if self.refused:
             self.channel.loseConnection()
-        else:
+            return
+        self._whole = True
+        if not self._ahead:
             super().requestReceived(command, path, version)
+        elif self._answered:
+            super().finish()
+        elif not self.startedWriting and self._trouble is None:
+            assert self.content is not None
+            # No copy; and a client that hangs up now does not take it along.
+            self._body = self.content.getvalue()
+            self.content.close()
+            self._tell_waiter(None)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Forget the body with the connection."""
-        self._forget_body()
+        """Forget the body with the connection, unless somebody has it in hand."""
+        if not (self._ahead and self._whole):
+            self.release()
         super().connectionLost(reason)
+        self._tell_waiter(CancelledError())
 
     def getRequestHostname(self) -> bytes:
         """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
@@ -94,6 +157,12 @@ class BoundedRequest(Request):
         """
         self.setResponseCode(status)
         self.startedWriting = 1
+        if self._ahead and not self._whole:
+            # What still comes is read and dropped. A client that was not told to send it may leave it out:
+            # where its next request begins would be in doubt.
+            if self.expects:
+                self.channel.persistent = 0
+            self.channel.go_on()
         lines = [
             b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\n"
             % (status, self.code_message, self.site.date(), content_type)
@@ -120,14 +189,21 @@ class BoundedRequest(Request):
         self.finish()
 
     def finish(self) -> None:
-        """Finish; a second time does nothing, since Klein finishes what failed to match once more."""
-        if not self.finished:
-            self._forget_body()
+        """Finish, once the body has come to its end.
+
+        A second time does nothing, since Klein finishes what failed to match once more.
+        """
+        if self.finished or self._answered:
+            return
+        self.release()
+        if self._ahead and not self._whole:
+            self._answered = True
+        else:
             super().finish()
 
     def travel_light(self) -> None:
         """Let go of the question, and of the head once it is written: thousands are held for minutes."""
-        self._forget_body()
+        self.release()
         if self.content is not None:
             self.content.close()
             self.content = None
@@ -137,28 +213,49 @@ class BoundedRequest(Request):
         # A dict keeps the room of what was taken out of it, and a copy does too.
         self.__dict__ = dict(list(self.__dict__.items()))
 
+    def release(self) -> None:
+        """Count the body as gone; a second time does nothing."""
+        if self._counted is not None:
+            bodies, sender = self._counted
+            bodies.let_go(sender, self._length)
+            self._length, self._counted = 0, None
+
     def _bound(self, length: int) -> None:
         site = self.channel.site
         if length > site.most_body:
             self._refuse(
                 b"413 Request Entity Too Large", b"The body may have at most %d bytes." % site.most_body
             )
-        elif site.in_bodies > MOST_IN_BODIES or site.in_bodies_from[self.channel.sender] > MOST_FROM_ONE:
-            self._refuse(b"503 Service Unavailable", b"Too many bodies are under way; try again later.")
+        elif site.bodies.too_many(self.channel.sender):
+            self._refuse(b"503 Service Unavailable", _CROWDED.encode())
 
     def _refuse(self, status: bytes, sentence: bytes) -> None:
         # The answer must not be lost to a reset of the connection, so what still comes is read and
         # dropped, for as long as the clock of the request runs.
         self.refused = True
-        self._forget_body()
+        self._drop()
         self.channel.transport.write(refusal(status, sentence))
 
-    def _forget_body(self) -> None:
-        if not self._length:
+    def _see_to_length(self, length: int, most: int | None) -> None:
+        most = self.site.most_body if most is None else most
+        if length > most:
+            self._give_up(TooLarge(f"The body may have at most {most} bytes here."))
+
+    def _give_up(self, trouble: Exception) -> None:
+        self._trouble = trouble
+        self._drop()
+        self._tell_waiter(trouble)
+
+    def _drop(self) -> None:
+        assert self.content is not None
+        self.content.close()
+        self.release()
+
+    def _tell_waiter(self, trouble: Exception | None) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.called:
             return
-        site, sender = self.channel.site, self.channel.sender
-        site.in_bodies -= self._length
-        site.in_bodies_from[sender] -= self._length
-        if not site.in_bodies_from[sender]:
-            del site.in_bodies_from[sender]
-        self._length = 0
+        if trouble is None:
+            waiter.callback(None)
+        else:
+            waiter.errback(trouble)

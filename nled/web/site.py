@@ -3,7 +3,6 @@
 Twisted lets a slow client start its clock anew with each byte.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from nled.web.bodies import Bodies
 from nled.web.request import BoundedRequest, refusal
 
 # Seconds a connection may rest between requests, and a request may take from first byte to last.
@@ -32,6 +32,7 @@ class Channel(HTTPChannel):
     sender: str
     site: "BoundedSite"
     _idle = True
+    _held = False
     # Whose answer is given, and not read yet.
     _unread: Request | None = None
 
@@ -60,6 +61,13 @@ class Channel(HTTPChannel):
         except ValueError:
             # A Content-Length of more digits than int() takes.
             self._respondToBadRequestAndDisconnect()
+
+    def allHeadersReceived(self) -> None:
+        """Have a request handled before its body has come, where the site is of that kind."""
+        super().allHeadersReceived()
+        request = self.requests[-1]
+        if self._comes_ahead(request):
+            request.start(self._command, self._path, self._version)
 
     def lineReceived(self, line: bytes) -> None:
         """Refuse a folded header line, which RFC 9112 5.2 allows: servers disagree on where it belongs."""
@@ -97,10 +105,27 @@ class Channel(HTTPChannel):
     def resumeProducing(self) -> None:
         """Go on once the client has read."""
         super().resumeProducing()
-        self._networkProducer.resumeProducing()
+        if not self._held:
+            self._networkProducer.resumeProducing()
         request, self._unread = self._unread, None
         if request is not None:
             self.requestDone(request)
+
+    def hold(self) -> None:
+        """Read nothing until `go_on`, while it is found out whether the body that comes is wanted."""
+        self._held = True
+        self._networkProducer.pauseProducing()
+
+    def go_on(self) -> None:
+        """Read on."""
+        if self._held:
+            self._held = False
+            if not self._waitingForTransport:
+                self._networkProducer.resumeProducing()
+
+    def proceed(self) -> None:
+        """Tell the client that it may send the body."""
+        super()._send100Continue()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say why, instead of only closing."""
@@ -108,8 +133,14 @@ class Channel(HTTPChannel):
         self._respondToBadRequestAndDisconnect()
 
     def _send100Continue(self) -> None:
-        if not self.requests[-1].refused:
+        request = self.requests[-1]
+        if self._comes_ahead(request):
+            request.expects = True
+        elif not request.refused:
             super()._send100Continue()
+
+    def _comes_ahead(self, request: BoundedRequest) -> bool:
+        return self.site.by_head and self.length != 0 and not request.refused
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.transport.write(refusal(b"400 Bad Request", b"The request is not valid HTTP/1.1."))
@@ -125,6 +156,9 @@ class BoundedSite(Site):
     Attributes:
         most_body: bytes a request body may have.
         most_connections: further ones are closed at once.
+        by_head: whether requests are handled by their heads; handlers then take bodies by
+            `BoundedRequest.body`.
+        bodies: what is kept of those under way.
         access_log: whether each request is told at level debug; without query strings, which may hold
             secrets.
     """
@@ -143,6 +177,7 @@ class BoundedSite(Site):
         *,
         most_body: int,
         most_connections: int,
+        by_head: bool = False,
         access_log: bool = False,
     ) -> None:
         super().__init__(
@@ -152,9 +187,9 @@ class BoundedSite(Site):
         self.most_connections = most_connections
         self.access_log = access_log
         self.connections = 0
-        self.in_bodies = 0
-        self.in_bodies_from: Counter[str] = Counter()
         self._now = now
+        self.by_head = by_head
+        self.bodies = Bodies()
         self._date = (0, b"")
 
     def date(self) -> bytes:

@@ -75,7 +75,12 @@ class Edge:
         self.api = Api(self.guard, lambda: NOW, limit)
         self.api.add(*endpoints)
         self.site = BoundedSite(
-            self.api.router.resource(), Clock(), lambda: 0, most_body=256 * 1024, most_connections=100
+            self.api.router.resource(),
+            Clock(),
+            lambda: 0,
+            most_body=256 * 1024,
+            most_connections=100,
+            by_head=True,
         )
 
     def raw(self, data: bytes, peer: str = LOCAL) -> Reply:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.access import Need, Principal, Rate
 from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, TooMany
+from nled.web.bodies import MOST_FROM_ONE
 from nled.web.endpoint import Call, Endpoint
 from nled.web.router import Answer
 from tests.web.edge import KEY, LOCAL, MINUTE_END, NOW, SOCKET, STRANGER, Edge, FakeAuthority
@@ -284,6 +285,171 @@ class HostedTests(SynchronousTestCase):
             self.assertEqual(
                 self.limits(edge.ask("GET", "/api/v1/read", key=key))[:2], ("1000000", "1000000")
             )
+
+
+class ByHeadTests(SynchronousTestCase):
+    """Who may not send a request is told so by its head; its body is neither waited for nor kept."""
+
+    JSON = b"Host: localhost\r\nContent-Type: application/json\r\n"
+    LENGTH = b"Content-Length: 14\r\n"
+    CHUNKED = b"Transfer-Encoding: chunked\r\n"
+    BODY = b'{"serial":"S"}'
+    IN_CHUNKS = b'5\r\n{"ser\r\n9\r\nial":"S"}\r\n0\r\n\r\n'
+
+    def setUp(self):
+        self.done = []
+
+        async def handler(call, **_):
+            self.done.append(call.body)
+            return {}
+
+        self.edge = Edge(
+            endpoint("POST", "/it", handler, body=Which),
+            endpoint("PUT", "/of/<name>", handler, body=Which),
+            endpoint("POST", "/api/v1/it", handler, body=Which, tag="v1"),
+            endpoint("POST", "/large", handler, body=Which, most_body=100_000),
+            endpoint("POST", "/keys", handler, Need.ADMIN, body=Which),
+            endpoint("GET", "/it", handler, Need.READ),
+        )
+        self.edge.authority.keys[KEY] = Principal("key", frozenset({"read", "write"}), key="id"), RATE
+        self.connect()
+
+    def connect(self, peer=STRANGER):
+        self.channel = self.edge.site.buildProtocol(None)
+        self.transport = StringTransport(peerAddress=IPv4Address("TCP", peer, 1))
+        self.channel.makeConnection(self.transport)
+
+    def send(self, *pieces):
+        self.transport.clear()
+        self.channel.dataReceived(b"".join(pieces))
+        return self.transport.value()
+
+    def head(self, line, *lines):
+        return self.send(line, b" HTTP/1.1\r\n", self.JSON, *lines, b"\r\n")
+
+    def key(self, text=KEY):
+        return f"Authorization: Bearer {text}\r\n".encode()
+
+    def has_status(self, answer, status):
+        self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
+
+    def test_the_answer_comes_before_the_body_and_is_the_same(self):
+        admin = self.key("nle_" + "0" * 64)
+        for line, lines, status in (
+            (b"POST /it", (), 401),
+            (b"PUT /of/x", (), 401),
+            (b"POST /api/v1/it", (), 401),
+            (b"GET /it", (), 401),
+            (b"POST /it", (self.key("nle_short"),), 401),
+            (b"POST /it", (b"Authorization: Basic eDp5\r\n",), 401),
+            (b"POST /it", (admin,), 401),
+            (b"POST /keys", (self.key(),), 403),
+            (b"POST /it", (b"Origin: http://evil.example\r\n",), 403),
+            (b"POST /nowhere", (), 404),
+            (b"POST /api/v1/nowhere", (self.key(),), 404),
+            (b"PUT /it", (), 405),
+            (b"PUT /of", (), 404),
+            (b"POST /of/x", (), 405),
+        ):
+            for framing, body in ((self.LENGTH, self.BODY), (self.CHUNKED, self.IN_CHUNKS)):
+                early = self.head(line, *lines, framing)
+                self.has_status(early, status)
+                # The body is dropped, and the connection goes on behind it.
+                self.assertEqual(self.send(body[:3]), b"")
+                self.assertEqual(self.edge.site.bodies.held, 0)
+                self.assertEqual(self.send(body[3:]), b"")
+                whole = self.send(line, b" HTTP/1.1\r\n", self.JSON, *lines, framing, b"\r\n", body)
+                self.assertEqual(early, whole, line)
+        self.assertEqual(self.done, [])
+        self.has_status(self.head(b"POST /it", self.key(), self.LENGTH) + self.send(self.BODY), 200)
+        self.assertEqual((self.done, self.channel.requests), ([Which("S")], []))
+
+    def test_what_came_ahead_is_answered_in_its_turn(self):
+        two = b"POST /it HTTP/1.1\r\n" + self.JSON + self.LENGTH + b"\r\n" + self.BODY
+        answers = self.send(two, b"GET /it HTTP/1.1\r\nHost: localhost\r\n" + self.key() + b"\r\n", two)
+        self.assertEqual([part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]], [b"401", b"200", b"401"])
+
+    def test_nothing_is_read_while_the_key_is_looked_up(self):
+        for found, status in ((None, 401), ((Principal("k", frozenset({"write"})), RATE), 200)):
+            for framing, body in ((self.LENGTH, self.BODY), (self.CHUNKED, self.IN_CHUNKS)):
+                door, asked, self.done = Deferred(), [], []
+
+                async def bearer(*_, door=door, found=found, asked=asked, **__):
+                    asked.append(1)
+                    await door
+                    return found
+
+                self.patch(FakeAuthority, "bearer", bearer)
+                self.connect()
+                self.assertEqual(self.head(b"POST /it", self.key(), framing), b"")
+                self.assertEqual(self.transport.producerState, "paused")
+                # What was read along with the head.
+                self.assertEqual(self.send(body[:4]), b"")
+                door.callback(None)
+                self.assertEqual(self.transport.producerState, "producing")
+                answer = self.transport.value() + self.send(body[4:])
+                self.has_status(answer, status)
+                self.assertEqual((len(asked), self.edge.site.bodies.held), (1, 0))
+                self.assertEqual(self.done, [Which("S")] if found else [])
+
+    def test_one_that_asks_whether_it_may_send(self):
+        """It is told to only when the body is wanted."""
+        expect = b"Expect: 100-continue\r\n"
+        for lines, status in (((), 401), ((self.key("nle_" + "0" * 64),), 401)):
+            answer = self.head(b"POST /it", *lines, expect, self.LENGTH)
+            self.has_status(answer, status)
+            # It may leave the body out or not, so what comes next could be either.
+            self.assertIn(b"\r\nConnection: close\r\n", answer)
+            self.assertEqual(self.send(self.BODY), b"")
+            self.assertTrue(self.transport.disconnecting)
+            self.connect()
+        answer = self.head(b"POST /large", self.key(), expect, b"Content-Length: 100001\r\n")
+        self.has_status(answer, 413)
+        self.connect()
+        self.assertEqual(
+            self.head(b"POST /it", self.key(), expect, self.LENGTH), b"HTTP/1.1 100 Continue\r\n\r\n"
+        )
+        answer = self.send(self.BODY)
+        self.has_status(answer, 200)
+        self.assertNotIn(b"Connection: close", answer)
+        self.connect(LOCAL)
+        self.assertEqual(self.head(b"POST /it", expect, self.LENGTH), b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def test_one_that_is_too_long(self):
+        """It is refused by what it declares, or as soon as it is too long, and no more of it is kept."""
+        self.has_status(self.head(b"POST /large", self.key(), b"Content-Length: 100001\r\n"), 413)
+        self.assertEqual(self.send(b" " * 100_001), b"")
+        self.assertEqual(self.head(b"POST /large", self.key(), self.CHUNKED), b"")
+        chunk = b"c350\r\n" + b" " * 50_000 + b"\r\n"
+        self.assertEqual(self.send(chunk, chunk), b"")
+        self.assertEqual(self.edge.site.bodies.held, 100_000)
+        self.has_status(self.send(chunk), 413)
+        self.assertEqual(self.edge.site.bodies.held, 0)
+        self.assertEqual(self.send(chunk, b"0\r\n\r\n"), b"")
+        self.has_status(self.head(b"POST /it", self.key(), self.LENGTH) + self.send(self.BODY), 200)
+
+    def test_too_many_under_way(self):
+        self.head(b"POST /it", self.key(), self.LENGTH)
+        self.edge.site.bodies.keep(STRANGER, MOST_FROM_ONE)
+        self.has_status(self.send(self.BODY[:1]), 503)
+        self.assertEqual(self.edge.site.bodies.held, MOST_FROM_ONE)
+        self.assertEqual(self.send(self.BODY[1:]), b"")
+        self.edge.site.bodies.let_go(STRANGER, MOST_FROM_ONE)
+        self.has_status(self.head(b"POST /it", self.key(), self.LENGTH) + self.send(self.BODY), 200)
+
+    def test_a_client_that_goes_meanwhile(self):
+        for pieces in ((), (self.BODY[:5],)):
+            for line in (b"POST /it", b"PUT /of/x"):
+                self.connect()
+                self.head(line, self.key(), self.LENGTH)
+                for piece in pieces:
+                    self.send(piece)
+                self.channel.connectionLost(Failure(ConnectionDone()))
+                self.assertEqual((self.done, self.edge.site.bodies.held), ([], 0))
+        # Answered, and gone before it has sent what nobody wants.
+        self.connect()
+        self.has_status(self.head(b"POST /it", self.LENGTH), 401)
+        self.channel.connectionLost(Failure(ConnectionDone()))
 
 
 class HangingUpTests(SynchronousTestCase):

@@ -9,8 +9,10 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
+from nled.web.bodies import MOST as MOST_BODIES
+from nled.web.bodies import MOST_FROM_ONE
 from nled.web.paths import control_path, device_path
-from nled.web.request import MOST_FROM_ONE, MOST_IN_BODIES, BoundedRequest
+from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router, read_body
 from nled.web.site import PATIENCE, BoundedSite
 
@@ -213,7 +215,7 @@ class Bounds(SiteTestCase):
         self.assertTrue(self.transport.disconnecting)
 
     def test_all_bodies_together(self) -> None:
-        self.site.in_bodies = MOST_IN_BODIES - 2
+        self.site.bodies.held = MOST_BODIES - 2
         head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
         self.assertEqual(self.ask(head + b"x"), b"")
         other, transport = self.connect()
@@ -224,20 +226,20 @@ class Bounds(SiteTestCase):
         self.assertTrue(self.ask(b"y").endswith(b"xy"))
         self.ask(head + b"x")
         self.channel.connectionLost()
-        self.assertEqual(self.site.in_bodies, MOST_IN_BODIES - 2)
+        self.assertEqual(self.site.bodies.held, MOST_BODIES - 2)
 
     def test_bodies_from_one_address(self) -> None:
         """Nobody alone can take all the room there is."""
         head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
         other, transport = self.connect()
         sender = other.transport.getPeer().host
-        self.site.in_bodies_from[sender] = MOST_FROM_ONE
+        self.site.bodies.held_from[sender] = MOST_FROM_ONE
         other.dataReceived(head + b"x")
         self.assertTrue(transport.value().startswith(b"HTTP/1.1 503"))
         other.connectionLost()
-        self.site.in_bodies_from[sender] = 0
+        self.site.bodies.held_from[sender] = 0
         self.assertTrue(self.ask(head + b"xy").endswith(b"xy"))
-        self.assertEqual(self.site.in_bodies_from, {})
+        self.assertEqual(self.site.bodies.held_from, {})
 
     def test_one_that_asks_before_it_sends_too_much(self) -> None:
         answer = self.ask(
@@ -320,7 +322,7 @@ class Unread(SiteTestCase):
         self.post(b"/echo", b"x" * 500)
         self.transport.producer = None
         self.channel.connectionLost()
-        self.assertEqual((self.site.connections, self.site.in_bodies), (0, 0))
+        self.assertEqual((self.site.connections, self.site.bodies.held), (0, 0))
 
 
 class Garbage(SiteTestCase):
