@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import endpoints, listing, polls, report, simulated, streams
+from bench import bodies, endpoints, listing, polls, report, simulated, streams
 from bench.endpoints import ENDPOINTS, StoreTrip
 from bench.load import BenchError, raise_file_limit
 from bench.report import Report
 from bench.servers import Daemon, pin, store_round_trip
 
 NAMES = [each.name for each in ENDPOINTS]
-OTHERS = ("store", "devices", "events", "polls", "simulated")
+OTHERS = ("store", "devices", "events", "polls", "bodies", "simulated")
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Effort:
     streams_seconds: float
     simulated: int
     simulated_seconds: float
+    body_rounds: int = 3
     commands_per_second: int = 100
     listeners: int = 100
     changes_per_second: int = 40
@@ -56,6 +57,7 @@ QUICK = Effort(
     streams_seconds=1,
     simulated=50,
     simulated_seconds=5,
+    body_rounds=1,
 )
 
 
@@ -147,6 +149,9 @@ def _measure(result: Report, effort: Effort, wanted: Callable[[str], bool]) -> N
         result.held = polls.measure(
             result.core, result.store_core, effort.polls, effort.commands_per_second, effort.push_seconds
         )
+    if wanted("bodies"):
+        _say("large bodies ...")
+        result.bodies = bodies.measure(result.core, result.store_core, effort.body_rounds)
     if wanted("simulated"):
         _say(f"{effort.simulated} simulated thermostats ...")
         cores = result.core, result.load_core, result.store_core

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nled
 import twisted
+from bench.bodies import Bodies
 from bench.endpoints import Rate, StoreTrip
 from bench.listing import Listing
 from bench.polls import Held
@@ -17,6 +18,8 @@ from bench.streams import Streams
 KB, MB = 1000, 1_000_000
 MOST_EACH, MOST_IDLE, MOST_TRIPS = 12 * KB, 60 * MB, 4.0
 MOST_TIMES_FEW = 10.0
+# What bodies under way may take, for each byte that was sent; and what may be left of them.
+MOST_FOR_BODIES, MOST_LEFT = 1.5, 16 * MB
 # Beyond this share of its core the load may be what is measured.
 _BUSY = 0.9
 
@@ -38,6 +41,7 @@ class Report:
     listing: Listing | None = None
     streams: Streams | None = None
     held: Held | None = None
+    bodies: Bodies | None = None
     simulated: Simulated | None = None
 
 
@@ -51,6 +55,7 @@ def text(report: Report) -> str:
             *_listing(report),
             *_streams(report),
             *_held(report),
+            *_bodies(report),
             *_simulated(report),
             "",
         )
@@ -203,6 +208,19 @@ def _held(report: Report) -> Iterator[str]:
     yield "a push do, so the target is held against that."
     if push.load_busy > _BUSY:
         yield f"\nThe load took {push.load_busy:.0%} of its core during the pushes and may have delayed them."
+
+
+def _bodies(report: Report) -> Iterator[str]:
+    bodies = report.bodies
+    if bodies is None:
+        return
+    well = bodies.peak <= MOST_FOR_BODIES * bodies.sent and bodies.left <= MOST_LEFT
+    yield ""
+    yield (
+        f"{bodies.sent / MB:.0f} MB of bodies under way, {bodies.rounds} times: RSS grows by "
+        f"{bodies.peak / MB:.1f} MB (at most {MOST_FOR_BODIES:g} times as much), and is back to within "
+        f"{bodies.left / MB:.1f} MB after them (at most {MOST_LEFT / MB:.0f}): {_verdict(well)}."
+    )
 
 
 def _simulated(report: Report) -> Iterator[str]:

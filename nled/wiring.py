@@ -34,6 +34,7 @@ from nled.hub import Hub
 from nled.lan.networks import address_of, attached
 from nled.lan.scan import Scanner
 from nled.lan.settings_api import SettingsApi
+from nled.memory import Relief
 from nled.store.api_keys import ApiKeys
 from nled.store.archive import Archive
 from nled.store.buckets import Buckets
@@ -106,6 +107,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     troubles: Troubles,
 ) -> Sites:
     """Make the sites on one store, one hub and one feed."""
+    relief = Relief(reactor)
 
     def site(router: Router, most_body: int, *, by_head: bool = False) -> BoundedSite:
         return BoundedSite(
@@ -115,6 +117,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
             most_body=most_body,
             most_connections=config.limits.connections,
             by_head=by_head,
+            on_relief=relief,
             access_log=config.log.level == "debug",
         )
 

@@ -19,12 +19,15 @@ FLOORS = {
     "store": {"domain", "troubles"},
     "hub": {"domain"},
     "clocks": set(),
+    "memory": set(),
     "housekeeping": {"domain", "store", "troubles"},
     "lan": {"domain"},
     "actions": {"domain", "store", "hub", "lan", "troubles"},
     # Of the store, the edge knows only that it can be away: it has to answer that.
     "web": {"domain", "actions", "troubles", "store.client.StoreUnavailable"},
-    "wiring": {"domain", "config", "store", "hub", "housekeeping", "lan", "actions", "web", "troubles"},
+    "wiring": {
+        *("domain", "config", "store", "hub", "housekeeping", "memory", "lan", "actions", "web", "troubles"),
+    },
     "local_socket": {"store.errors.StartError"},
     "app": {
         "domain",

@@ -4,6 +4,8 @@ Twisted has no limit on bodies, and changes the case of header names, which the 
 (TRAPS.md T-W10, T-W14).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -13,11 +15,15 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from nled.domain.errors import Full, TooLarge
-from nled.web.bodies import Bodies
+from nled.web.bodies import Bodies, weight
 
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
+_OF_THE_QUESTION = (
+    *("args", "prepath", "postpath", "sitepath", "received_cookies", "cookies"),
+    *("_declared", "_length", "_weight", "_counted", "_ready"),
+)
 _CROWDED = "Too many bodies are under way; try again later."
 
 
@@ -44,10 +50,14 @@ class BoundedRequest(Request):
     _declared = 0
     _length = 0
     _counted: tuple[Bodies, str] | None = None
-    # Whether the request is handled by its head, while its body is on its way; whether that is there;
-    # what it is; how much of it is taken, and why not more; who waits for it; whether the answer was quicker.
+    # What it takes while it is handled.
+    _weight = 0
+    # Whether the request is handled by its head, while its body is on its way; whether that is there, and may
+    # be handled; what it is; how much of it is taken, and why not more; who waits for it; whether the answer
+    # was quicker.
     _ahead = False
     _whole = False
+    _ready = False
     _body = b""
     _most: int | None = None
     _trouble: Exception | None = None
@@ -82,12 +92,13 @@ class BoundedRequest(Request):
         self._see_to_length(max(self._declared, self._length), most)
         if self._trouble is not None:
             raise self._trouble
-        if not self._whole:
+        if not self._ready:
             self._waiter = Deferred()
-            self.channel.go_on()
-            if self.expects:
-                self.expects = False
-                self.channel.proceed()
+            if not self._whole:
+                self.channel.go_on()
+                if self.expects:
+                    self.expects = False
+                    self.channel.proceed()
             await self._waiter
         body, self._body = self._body, b""
         return body
@@ -115,7 +126,13 @@ class BoundedRequest(Request):
             return
         self._whole = True
         if not self._ahead:
-            super().requestReceived(command, path, version)
+            self._ready = True
+            if self._length:
+                assert self.content is not None
+                go = partial(super().requestReceived, command, path, version)
+                self._take_turn(self.content.getvalue(), go)
+            else:
+                super().requestReceived(command, path, version)
         elif self._answered:
             super().finish()
         elif not self.startedWriting and self._trouble is None:
@@ -123,14 +140,19 @@ class BoundedRequest(Request):
             # No copy; and a client that hangs up now does not take it along.
             self._body = self.content.getvalue()
             self.content.close()
-            self._tell_waiter(None)
+            if self._length:
+                self._take_turn(self._body, self._hand_over)
+            else:
+                self._hand_over()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Forget the body with the connection, unless somebody has it in hand."""
-        if not (self._ahead and self._whole):
+        """Forget the body with the connection, unless it is whole and somebody takes it."""
+        taken = self._ahead and self._whole
+        if not taken:
             self.release()
         super().connectionLost(reason)
-        self._tell_waiter(CancelledError())
+        if not taken:
+            self._tell_waiter(CancelledError())
 
     def getRequestHostname(self) -> bytes:
         """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
@@ -208,7 +230,7 @@ class BoundedRequest(Request):
             self.content.close()
             self.content = None
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
-        for name in ("args", "prepath", "postpath", "sitepath", "received_cookies", "cookies"):
+        for name in _OF_THE_QUESTION:
             self.__dict__.pop(name, None)
         # A dict keeps the room of what was taken out of it, and a copy does too.
         self.__dict__ = dict(list(self.__dict__.items()))
@@ -217,8 +239,30 @@ class BoundedRequest(Request):
         """Count the body as gone; a second time does nothing."""
         if self._counted is not None:
             bodies, sender = self._counted
-            bodies.let_go(sender, self._length)
-            self._length, self._counted = 0, None
+            length, size = self._length, self._weight
+            self._length, self._weight, self._counted = 0, 0, None
+            bodies.let_go(sender, length)
+            if size:
+                bodies.end_turn(sender, size)
+
+    def _take_turn(self, body: bytes, go: Callable[[], None]) -> None:
+        assert self._counted is not None
+        bodies, sender = self._counted
+        size = weight(body)
+
+        def begin() -> None:
+            if self._counted is None:
+                # The client has gone, or was answered without it.
+                bodies.end_turn(sender, size)
+            else:
+                self._weight = size
+                go()
+
+        bodies.take_turn(sender, size, begin)
+
+    def _hand_over(self) -> None:
+        self._ready = True
+        self._tell_waiter(None)
 
     def _bound(self, length: int) -> None:
         site = self.channel.site

@@ -49,6 +49,8 @@ class Channel(HTTPChannel):
         if self._unread is not None:
             self.requests.remove(self._unread)
         super().connectionLost(reason)
+        # It refers back to the channel, and both with the body would be garbage until a full collection.
+        self._transferDecoder = None
 
     def dataReceived(self, data: bytes) -> None:
         """Start the clock with a request's first byte; the next ones do not start it anew."""
@@ -147,6 +149,10 @@ class Channel(HTTPChannel):
         self.loseConnection()
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class BoundedSite(Site):
     """The factory of one port's connections.
 
@@ -161,6 +167,9 @@ class BoundedSite(Site):
         bodies: what is kept of those under way.
         access_log: whether each request is told at level debug; without query strings, which may hold
             secrets.
+
+    Args:
+        on_relief: called when large bodies have gone.
     """
 
     noisy = False
@@ -178,6 +187,7 @@ class BoundedSite(Site):
         most_body: int,
         most_connections: int,
         by_head: bool = False,
+        on_relief: Callable[[], None] = _nothing,
         access_log: bool = False,
     ) -> None:
         super().__init__(
@@ -189,7 +199,7 @@ class BoundedSite(Site):
         self.connections = 0
         self._now = now
         self.by_head = by_head
-        self.bodies = Bodies()
+        self.bodies = Bodies(on_relief)
         self._date = (0, b"")
 
     def date(self) -> bytes:

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.access import Need, Principal, Rate
 from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown, TooMany
-from nled.web.bodies import MOST_FROM_ONE
+from nled.web.bodies import MOST_FROM_ONE, MOST_IN_HAND
 from nled.web.endpoint import Call, Endpoint
 from nled.web.router import Answer
 from tests.web.edge import KEY, LOCAL, MINUTE_END, NOW, SOCKET, STRANGER, Edge, FakeAuthority
@@ -436,6 +436,20 @@ class ByHeadTests(SynchronousTestCase):
         self.assertEqual(self.send(self.BODY[1:]), b"")
         self.edge.site.bodies.let_go(STRANGER, MOST_FROM_ONE)
         self.has_status(self.head(b"POST /it", self.key(), self.LENGTH) + self.send(self.BODY), 200)
+
+    def test_a_turn(self):
+        """A body that is whole is handled once others in hand leave room, also when its client has gone then."""
+        for goes in (False, True):
+            self.done = []
+            self.connect()
+            self.edge.site.bodies.take_turn(STRANGER, MOST_IN_HAND, lambda: None)
+            self.head(b"POST /it", self.key(), self.LENGTH)
+            self.assertEqual((self.send(self.BODY), self.done), (b"", []))
+            if goes:
+                self.channel.connectionLost(Failure(ConnectionDone()))
+            self.edge.site.bodies.end_turn(STRANGER, MOST_IN_HAND)
+            self.assertEqual(self.done, [Which("S")])
+            self.assertEqual((self.edge.site.bodies.held, self.edge.site.bodies.in_hand), (0, 0))
 
     def test_a_client_that_goes_meanwhile(self):
         for pieces in ((), (self.BODY[:5],)):

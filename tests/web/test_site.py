@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
 from nled.web.bodies import MOST as MOST_BODIES
-from nled.web.bodies import MOST_FROM_ONE
+from nled.web.bodies import MOST_FROM_ONE, MOST_IN_HAND
 from nled.web.paths import control_path, device_path
 from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router, read_body
@@ -241,6 +241,24 @@ class Bounds(SiteTestCase):
         self.assertTrue(self.ask(head + b"xy").endswith(b"xy"))
         self.assertEqual(self.site.bodies.held_from, {})
 
+    def test_a_turn(self) -> None:
+        """A body is handled once others in hand leave room, unless its client has gone."""
+        sender = self.channel.transport.getPeer().host
+        for goes in (False, True):
+            self.site.bodies.take_turn(sender, MOST_IN_HAND, lambda: None)
+            self.assertEqual(self.post(b"/echo", b"hello"), b"")
+            # What has no body waits for nothing.
+            other, transport = self.connect()
+            other.dataReceived(b"GET /of/x HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(transport.value().endswith(b"\r\n\r\nx"))
+            other.connectionLost()
+            if goes:
+                self.transport.producer = None
+                self.channel.connectionLost()
+            self.site.bodies.end_turn(sender, MOST_IN_HAND)
+            self.assertEqual(self.transport.value().endswith(b"hello"), not goes)
+            self.assertEqual((self.site.bodies.held, self.site.bodies.in_hand), (0, 0))
+
     def test_one_that_asks_before_it_sends_too_much(self) -> None:
         answer = self.ask(
             b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n"
@@ -337,6 +355,15 @@ class Garbage(SiteTestCase):
     def test_of_answers_at_once(self) -> None:
         for _ in range(50):
             self.post(b"/echo", b"x")
+        self.assertLess(gc.collect(), 50)
+
+    def test_of_those_whose_client_goes_amid_the_body(self) -> None:
+        for framing in (b"Content-Length: 5", b"Transfer-Encoding: chunked"):
+            for _ in range(50):
+                self.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n5\r\n")
+                self.transport.producer = None
+                self.channel.connectionLost()
+                self.channel, self.transport = self.connect()
         self.assertLess(gc.collect(), 50)
 
     def test_of_held_ones_that_end(self) -> None:
