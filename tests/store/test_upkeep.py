@@ -7,12 +7,11 @@ from nled.domain.people import HOUR, INVITE_KEPT, new_invite
 from nled.domain.requests import Listed
 from nled.domain.wire import Update
 from nled.store import keys, upkeep
-from nled.store.buckets import Buckets
 from nled.store.devices import Write
 from nled.store.pairing import Arrival, Pairing
 from nled.store.scripts import Scripts
 from nled.store.upkeep import Expired, Upkeep
-from tests.store.test_buckets import DAY, LIMITS, texts
+from tests.store.test_buckets import DAY, LIMITS, Reaching, texts
 from tests.store.test_leftovers import THIRD, LeftoversTestCase
 from tests.store.test_pairing import OTHER, SERIAL
 
@@ -21,7 +20,7 @@ class UpkeepTestCase(LeftoversTestCase):
     async def setUp(self) -> None:
         await super().setUp()
         scripts = Scripts(self.client, evolve(LIMITS, devices=1000))
-        self.upkeep, self.buckets = Upkeep(scripts), Buckets(scripts)
+        self.upkeep, self.buckets = Upkeep(scripts), Reaching(scripts)
         self.pairing = Pairing(scripts, HOUR)
 
     async def later(self, ms: int) -> Expired:
