@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.ctl import nledctl
 from nled.ctl.command import Session
 from nled.ctl.errors import Refused
+from nled.domain.archive.file import VERSION
 from nled.domain.archive.records import MOST_BODY, BucketRecord, DeviceRecord, HistoryRecord, PersonRecord
 from nled.web.archive import Import
 from nled.web.decoding import Body
@@ -173,8 +174,8 @@ class ImportTests(ArchiveTestCase):
         self.refused([*lines[:-1], lines[-1][:40]], "line 5")
         self.refused([], "line 1")
         self.refused(lines[1:], "line 1")
-        newer = b'{"nled":"export","version":2,"made":1,"more":"of it"}'
-        self.refused([newer, *lines[1:]], "version 2, and this nled reads 1")
+        newer = b'{"nled":"export","version":%d,"made":1,"more":"of it"}' % (VERSION + 1)
+        self.refused([newer, *lines[1:]], f"version {VERSION + 1}, and this nled reads {VERSION}")
 
     def test_what_is_no_record(self) -> None:
         for line in (

@@ -15,7 +15,7 @@ from nled.domain.errors import BadRequest
 
 # Goes up when an older nled could not read the file: with each new kind of record, and each new field of one.
 # Files of all earlier versions can be read.
-VERSION = 1
+VERSION = 2
 
 
 class Header(Struct):
