@@ -26,14 +26,15 @@ from nled.actions.feed import Feed
 from nled.clocks import wall
 from nled.config import Config
 from nled.domain.availability import window
-from nled.domain.notice import parse as parse_notice
+from nled.domain.notice import Notice
 from nled.hub import Hub
-from nled.store import keys, schema
+from nled.store import schema
 from nled.store.address import Address, parse
-from nled.store.bus import Bus
 from nled.store.child import PrivateServer
 from nled.store.client import Client
-from nled.store.errors import StartError, StoreUnavailable
+from nled.store.errors import Reason, StartError, StoreUnavailable
+from nled.store.notices import Notices
+from nled.store.room import Room
 from nled.troubles import Troubles
 from nled.wiring import wire
 
@@ -45,6 +46,7 @@ _MOST_BACKLOG = Path("/proc/sys/net/core/somaxconn")
 # Milliseconds a chunk may stay unacknowledged before its connection counts as dead.
 _UNACKNOWLEDGED = 30_000
 _TCP_USER_TIMEOUT = 18
+_MIB = 2**20
 
 # Notices that the log tells of.
 _NEWS = {
@@ -104,19 +106,17 @@ class Daemon(Service):
                 backlog=_BACKLOG,
             )
         address = await self._store()
-        client = Client(self._reactor, address, deadline=config.redis.deadline)
-        self._started.append(("store connection", client.stop))
-        await client.start()
+        client = await self._connect(address)
         await schema.check(client)
 
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         feed = Feed(self._reactor)
         sites = wire(self._reactor, self._now, config, client, hub, feed, troubles=self._troubles)
+        client.back = sites.store_is_back
         silence = window(config.transport.hold)
 
-        def heard(line: str) -> None:
-            notice = parse_notice(line)
+        def heard(notice: Notice) -> None:
             if notice.what == "server":
                 hub.changed(notice.serial)
             elif notice.what in ("forgotten", "unpaired"):
@@ -138,9 +138,17 @@ class Daemon(Service):
             feed.missed()
             _log_failure(self._log, hub.change_all())
 
-        bus = Bus(self._reactor, address, keys.CHANGES, on_message=heard, on_gap=missed)
-        self._started.append(("store notices", bus.stop))
-        await bus.start()
+        notices = Notices(
+            self._reactor,
+            address,
+            client,
+            sites.events,
+            heard=heard,
+            missed=missed,
+            broken=partial(self._report, "notices"),
+        )
+        self._started.append(("store notices", notices.stop))
+        await notices.start()
 
         # Stopped between the ports, which then take no new polls, and the store, which answers need.
         self._started.append(("polls", hub.drain))
@@ -188,11 +196,26 @@ class Daemon(Service):
             troubles=self._troubles,
             on_end=self._store_lost,
             binary=settings.binary,
-            maxmemory=settings.maxmemory_mb * 2**20,
+            maxmemory=settings.maxmemory_mb * _MIB,
         )
         address = await server.start()
         self._started.append(("private store", server.stop))
         return address
+
+    async def _connect(self, address: Address) -> Client:
+        """Connect to the store and, where it is ours, look after the room on its disk."""
+        settings = self._config.redis
+        changed = partial(self._report, "store")
+        client = Client(self._reactor, address, deadline=settings.deadline, changed=changed)
+        self._started.append(("store connection", client.stop))
+        await client.start()
+        if settings.url is None and settings.least_free_mb:
+            folder = self._config.state_dir / "store"
+            least, most = settings.least_free_mb * _MIB, settings.maxmemory_mb * _MIB
+            room = Room(self._reactor, client, folder, least=least, most=most)
+            room.start()
+            self._started.append(("look at the disk", room.stop))
+        return client
 
     async def _listen(self, name: str, host: str, port: int, site: Site) -> IListeningPort:
         kind = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
@@ -213,6 +236,12 @@ class Daemon(Service):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, name != "device")
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
         return listening
+
+    def _report(self, what: str, reason: Reason | None) -> None:
+        if reason is None:
+            self._troubles.clear(what)
+        else:
+            self._troubles.report(what, reason.seen, reason.fix)
 
     def _give_up(self, failure: Failure) -> None:
         if not self.running:

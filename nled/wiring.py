@@ -83,6 +83,8 @@ class Sites:
     Attributes:
         control, local: the same with bounds of their own: who fills the port must not shut out the socket.
         api: what they serve.
+        events: what was told, for who has missed it.
+        store_is_back: stores what could not be stored.
         forget: deletes what this process keeps of a device in files.
         stop: stops the rest.
     """
@@ -91,7 +93,9 @@ class Sites:
     control: BoundedSite
     local: BoundedSite
     api: Api
+    events: Events
     housekeeping: Housekeeping
+    store_is_back: Callable[[], None]
     forget: Callable[[str], Coroutine[Deferred[Any], Any, None]]
     stop: Callable[[], Awaitable[None]]
 
@@ -108,6 +112,10 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
 ) -> Sites:
     """Make the sites on one store, one hub and one feed."""
     relief = Relief(reactor)
+
+    async def stop() -> None:
+        await arrivals.stop()
+        await lan.stop()
 
     def site(router: Router, most_body: int, *, by_head: bool = False) -> BoundedSite:
         return BoundedSite(
@@ -212,6 +220,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         api,
+        events,
         Housekeeping(
             reactor,
             now,
@@ -221,8 +230,9 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
             socket.gethostname(),
             strangers.look,
         ),
+        arrivals.store_is_back,
         uploads.forget,
-        lan.stop,
+        stop,
     )
 
 
@@ -247,6 +257,7 @@ def _uploads(config: Config) -> Uploads:
         config.uploads.max_unpacked_bytes,
         config.uploads.device_quota_bytes,
         config.uploads.total_quota_bytes,
+        config.redis.least_free_mb * 2**20,
     )
 
 

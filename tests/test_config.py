@@ -128,7 +128,7 @@ class UnknownKeyTests(ConfigCase):
     def test_nothing_near(self):
         self.refused(
             "redis: {host: x}",
-            "FILE line 1: redis.host is not a setting; known here: url, binary, maxmemory_mb, deadline.",
+            "FILE line 1: redis.host is not a setting; known here: url, binary, maxmemory_mb, least_free_mb, deadline.",
         )
 
     def test_warnings_are_no_setting(self):

@@ -23,8 +23,8 @@ FLOORS = {
     "housekeeping": {"domain", "store", "troubles"},
     "lan": {"domain"},
     "actions": {"domain", "store", "hub", "lan", "troubles"},
-    # Of the store, the edge knows only that it can be away: it has to answer that.
-    "web": {"domain", "actions", "troubles", "store.client.StoreUnavailable"},
+    # Of the store, the edge knows only that it can be away or full: it has to answer that.
+    "web": {"domain", "actions", "troubles", "store.client.StoreUnavailable", "store.client.StoreRefused"},
     "wiring": {
         *("domain", "config", "store", "hub", "housekeeping", "memory", "lan", "actions", "web", "troubles"),
     },

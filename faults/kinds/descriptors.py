@@ -13,7 +13,7 @@ class FailedSpawn(Kind):
 
     name = "failed-spawn"
     line = r"The private store cannot be started"
-    also = (r"The store went away", r"The private store ended", r"descriptor")
+    also = (r"store: .*", r"The private store ended", r"descriptor")
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid

@@ -33,7 +33,7 @@ class StoreKilled(Kind):
 
     name = "store-killed"
     line = r"The private store ended \(SIGKILL\).*starting it again"
-    also = (r"The store went away",)
+    also = (r"store: .*",)
     resets = True
 
     async def inject(self, world: World) -> None:

@@ -54,7 +54,7 @@ class DiskFull(Kind):
     name = "disk-full"
     world = "restarted"
     line = r"disk.*(full|free|room)"
-    also = (r"store: .*", r"The store went away")
+    also = (r"store: .*",)
     resets = True
 
     def missing(self) -> str:

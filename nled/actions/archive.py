@@ -9,6 +9,7 @@ from nled.domain.archive.checks import check
 from nled.domain.archive.records import Record
 from nled.domain.errors import Conflict
 from nled.store.archive import Archive
+from nled.store.client import StoreRefused, StoreUnavailable
 
 _log = Logger()
 
@@ -56,6 +57,14 @@ class Archives:
                 "There are devices or people here already. To add to them what they miss, import with merge "
                 "(nledctl import --merge); what is here stays as it is."
             )
-        done = [await self.archive.restore(record, self.now()) for record in records]
+        done: list[bool] = []
+        for record in records:
+            try:
+                done.append(await self.archive.restore(record, self.now()))
+            except StoreRefused as error:
+                if not any(done):
+                    raise
+                # It would say that nothing was changed.
+                raise StoreUnavailable(str(error.reason)) from error
         _log.info("Imported {count} records.", count=sum(done))
         return Imported(sum(done), len(done) - sum(done))

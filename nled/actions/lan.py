@@ -1,6 +1,7 @@
 """Thermostats on the local network: find them, point them to this server, and back (PROTOCOL.md g.5, g.6)."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 from attrs import frozen
@@ -13,6 +14,7 @@ from nled.domain.lan import endpoint_of, parse_api_key, register_url, settable
 from nled.lan.networks import Attached, neighbour
 from nled.lan.scan import Found, Scan, Scanner
 from nled.lan.settings_api import Reply, SettingsApi
+from nled.store.client import StoreRefused
 from nled.store.lan import Neighbours
 
 _log = Logger()
@@ -111,7 +113,9 @@ class Lan:
         endpoint = endpoint_of(previous)
         reply = await self._point(address, serial, given, endpoint)
         if reply.status == 200:  # noqa: PLR2004
-            await self.neighbours.restored(str(address), serial)
+            # It was pointed back, whatever can be written of that; what is remembered does no harm.
+            with suppress(StoreRefused):
+                await self.neighbours.restored(str(address), serial)
         return Pointed(reply, endpoint, previous)
 
     def advertised(self) -> Origin:

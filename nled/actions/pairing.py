@@ -1,11 +1,12 @@
 """Pairing: the code on the screen, its claim, and who may come in."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -13,11 +14,13 @@ from nled.domain.errors import BadRequest, Refused, TooMany
 from nled.domain.lan import secret_of
 from nled.domain.pairing import CODES, Claim, EntryKey, Tier, new_code, parse_code, parse_user
 from nled.domain.serials import Identity, from_session
-from nled.store.client import StoreUnavailable
+from nled.store.client import StoreRefused, StoreUnavailable
 from nled.store.pairing import Arrival, Heard, Pairing
 
 # Entries that wait for the store; beyond these a storm may cost some what they said of themselves.
 _MOST_ARRIVALS = 1000
+# Seconds between two tries to store them, if nobody says that the store is back.
+_BETWEEN_TRIES = 5.0
 _log = Logger()
 
 
@@ -115,7 +118,9 @@ class Desk:
             mac, told = serial, from_session(session)
             if told is not None and told[0] == mac:
                 serial = told[1]
-                await self.pairing.learn(mac, serial, self.now())
+                # The next session tells it again.
+                with suppress(StoreRefused):
+                    await self.pairing.learn(mac, serial, self.now())
             else:
                 serial = await self.pairing.serial_of(mac)
         if serial is None:
@@ -128,58 +133,128 @@ class Arrivals:
     """What devices say of themselves at their entry.
 
     The answer of an entry does not wait for the store, and those of one turn of the reactor are kept by
-    one script: an entry asks for no more than where everything is.
+    one script: an entry asks for no more than where everything is. What the store cannot take waits here
+    until it can, the newest of each device.
     """
 
     _pairing: Pairing
     _clock: IReactorTime
     _now: Callable[[], int]
-    _waiting: list[Arrival | Heard] = field(factory=list)
+    _waiting: dict[tuple[str, str], Arrival] = field(factory=dict)
+    _noted: list[Heard] = field(factory=list)
     _resets: list[Deferred[None]] = field(factory=list)
+    _timer: IDelayedCall | None = None
+    # Whether the last try failed; there is one at a time then.
+    _failing: bool = False
 
     def heard(self, serial: str, sender: str, pin: str) -> None:
         """Note that a device was heard of, by something that the store is not asked for."""
-        if len(self._waiting) < _MOST_ARRIVALS:
-            self._wait(Heard(serial, sender, pin))
+        if not self._failing and len(self._noted) < _MOST_ARRIVALS:
+            self._noted.append(Heard(serial, sender, pin))
+            self._keep_soon()
 
     def entered(
-        self, serial: str, facts: Mapping[str, str], password: bytes = b"", sender: str = ""
+        self,
+        serial: str,
+        facts: Mapping[str, str],
+        password: bytes = b"",
+        sender: str = "",
+        pin: str = "",
     ) -> Deferred[None] | None:
         """Take the form fields of an entry, the password that came with it, and the client address.
 
+        With a `pin`, of which `Desk` could not ask, they are kept only if it is the device's.
+
         `reset` = TRUE is a factory reset, which opens an owned device to a new claim: what comes next
-        must know of it, so there is a Deferred that fires when it is kept, or could not be.
+        must know of it, so there is a Deferred that fires when it is kept, or could not be for now.
         """
         reset = facts.get("reset", "").upper() == "TRUE"
-        if reset or len(self._waiting) < _MOST_ARRIVALS:
-            mac, secret = facts.get("mac", "").upper(), secret_of(password)
-            self._wait(Arrival(serial, facts, mac, reset, secret, sender))
+        mac, secret = facts.get("mac", "").upper(), secret_of(password)
+        self._take(Arrival(serial, facts, mac, reset, secret, sender, pin))
+        self._keep_soon()
         if not reset:
             return None
         _log.info("{serial}: was reset to factory state.", serial=serial)
+        if self._failing:
+            return None
         kept: Deferred[None] = Deferred()
         self._resets.append(kept)
         return kept
 
-    def _wait(self, arrival: Arrival | Heard) -> None:
-        if not self._waiting:
-            self._clock.callLater(0, self._keep)
-        self._waiting.append(arrival)
+    def store_is_back(self) -> None:
+        """Store what waits at once, before anything else is asked of the devices it is about."""
+        if self._failing and self._timer is not None:
+            self._timer.cancel()
+            self._keep()
+
+    async def stop(self) -> None:
+        """Try no more; what waits is lost."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for arrival in self._waiting.values():
+            if arrival.reset:
+                _log.warn(
+                    "{serial}: its factory reset is lost, the store was away and nled stops; for a new "
+                    "owner, take it from the old one with nledctl unpair.",
+                    serial=arrival.serial,
+                )
+
+    def _take(self, arrival: Arrival) -> None:
+        key = arrival.serial, arrival.pin
+        before = self._waiting.get(key)
+        if before is not None:
+            arrival = arrival.after(before)
+        elif len(self._waiting) >= _MOST_ARRIVALS:
+            # A reset is worth more than anything else that is said.
+            gone = next(
+                (each for each, one in self._waiting.items() if arrival.reset and not one.reset), None
+            )
+            if gone is None:
+                return
+            del self._waiting[gone]
+        self._waiting[key] = arrival
+
+    def _keep_soon(self) -> None:
+        if self._timer is None and not self._failing:
+            self._keep_in(0)
+
+    def _keep_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.callLater(seconds, self._keep)
 
     def _keep(self) -> None:
-        arrivals, self._waiting = self._waiting, []
+        self._timer = None
+        arrivals, self._waiting = list(self._waiting.values()), {}
         resets, self._resets = self._resets, []
-        keeping = Deferred.fromCoroutine(self._pairing.arrived(arrivals, self._now()))
-        keeping.addErrback(_lost)
+        noted, self._noted = self._noted, []
+        keeping = Deferred.fromCoroutine(self._pairing.arrived([*arrivals, *noted], self._now()))
+        keeping.addCallback(self._kept, len(arrivals))
+        keeping.addErrback(self._not_kept, arrivals)
         for kept in resets:
             # Each its own: a device that goes cancels its wait, and nobody else's.
             keeping.addCallback(_fire, kept)
 
+    def _kept(self, _: None, count: int) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("What {count} devices said at their entry meanwhile is stored.", count=count)
+            if self._waiting:
+                self._keep_in(0)
+
+    def _not_kept(self, failure: Failure, arrivals: list[Arrival]) -> None:
+        failure.trap(StoreUnavailable)
+        since, self._waiting = self._waiting, {}
+        for arrival in (*arrivals, *since.values()):
+            self._take(arrival)
+        # Nor can those be kept that came meanwhile: their answers must not wait for the next try, too.
+        resets, self._resets = self._resets, []
+        self._failing = True
+        for kept in resets:
+            _fire(None, kept)
+        self._keep_in(_BETWEEN_TRIES)
+
 
 def _fire(_: None, kept: Deferred[None]) -> None:
     kept.callback(None)
-
-
-def _lost(failure: Failure) -> None:
-    failure.trap(StoreUnavailable)
-    _log.warn("What devices said at their entry was not kept: {why}", why=failure.getErrorMessage())

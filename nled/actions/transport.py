@@ -8,11 +8,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from nled.domain.buckets import is_foreign
-from nled.domain.requests import Put, Subscribe
+from nled.domain.errors import Full
+from nled.domain.requests import Listed, Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub, Ticket, Wake
 from nled.store.buckets import Buckets, Newer, Written
-from nled.store.client import StoreUnavailable
+from nled.store.client import StoreRefused, StoreUnavailable
 
 # After a chunk, more may follow for this long; then the answer ends (PROTOCOL.md a.7.2).
 BATCH_WINDOW = 3.0
@@ -47,6 +48,8 @@ class Poll:
     # When the answer ends at the latest, once something was sent; and which writes of which fields were.
     _end: float | None = None
     _sent: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)
+    # What the store has yet to be told, as it took no writes, and the client address; None once it was.
+    _unasked: tuple[list[Listed], str] | None = None
 
     async def next(self) -> tuple[Update, ...]:
         """Wait for the next chunk's worth of updates; empty when the answer is to end."""
@@ -77,6 +80,9 @@ class Poll:
                     return updates
             except StoreUnavailable:
                 self._due = RETRY
+            except Full:
+                # Nobody had met it while the store took no writes, and there is no room for it.
+                break
         return ()
 
     async def _soon(self, left: float) -> tuple[Update, ...]:
@@ -96,7 +102,13 @@ class Poll:
         return ()
 
     async def _newer(self) -> tuple[Update, ...]:
-        newer = await self._transport.reread(self._serial, self._claims, self.opened)
+        transport = self._transport
+        if self._unasked is not None:
+            self.opened = transport.now()
+            newer = await transport.ask(self._serial, self._unasked[0], self.opened, self._unasked[1])
+            self._unasked = None
+        else:
+            newer = await transport.reread(self._serial, self._claims, self.opened)
         self._due = _seconds(newer.due)
         return tuple(filter(self._is_news, newer.updates))
 
@@ -136,21 +148,37 @@ class Transport:
     async def subscribe(self, serial: str, request: Subscribe, sender: str = "") -> Poll:
         """Open a poll. The ticket comes first, so that no change is lost while the store is read.
 
+        Where the store takes no writes, a poll with nothing to store is held, and asked for again and again:
+        a thermostat that is refused tries again, and empties its battery.
+
         Raises:
             StoreUnavailable, Full.
         """
         listed = [entry for entry in request.listed if not is_foreign(entry.key, serial)]
         ticket = self.hub.open(serial)
-        newer: Newer | None = None
-        opened = self.now()
-        try:
-            self._catch_up(serial)
-            newer = await self.buckets.subscribe(serial, listed, opened, sender)
-        finally:
-            if newer is None:
-                ticket.close()
         claims = {str(entry.key): entry.timestamp for entry in listed}
-        return Poll(newer.updates, opened, serial, claims, ticket, self, _seconds(newer.due))
+        opened = self.now()
+        poll: Poll | None = None
+        try:
+            newer = await self.ask(serial, listed, opened, sender)
+            poll = Poll(newer.updates, opened, serial, claims, ticket, self, _seconds(newer.due))
+        except StoreRefused:
+            if not request.chunked or any(entry.values for entry in listed):
+                raise
+            poll = Poll((), opened, serial, claims, ticket, self, RETRY, unasked=(listed, sender))
+        finally:
+            if poll is None:
+                ticket.close()
+        return poll
+
+    async def ask(self, serial: str, listed: Sequence[Listed], opened: int, sender: str) -> Newer:
+        """Record a subscribe opened at `opened` (ms), and find what is newer.
+
+        Raises:
+            StoreUnavailable, Full.
+        """
+        self._catch_up(serial)
+        return await self.buckets.subscribe(serial, listed, opened, sender)
 
     async def reread(self, serial: str, claims: dict[str, int], opened: int) -> Newer:
         """Find what is newer than what a held poll has; raises StoreUnavailable."""

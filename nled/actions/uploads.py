@@ -1,5 +1,6 @@
 """Logs that devices upload: kept only where asked for, and never more than there is room for (g.3)."""
 
+import errno
 import secrets
 import shutil
 import zlib
@@ -25,12 +26,14 @@ class Uploads:
     Attributes:
         folder: where they are kept, or None to drop them.
         most_unpacked, device_quota, total_quota: bytes. Full quotas make room by their oldest files.
+        least_free: bytes that are left free on the disk; a log that would need them is dropped.
     """
 
     folder: Path | None
     most_unpacked: int
     device_quota: int
     total_quota: int
+    least_free: int = 0
 
     async def keep(self, serial: str, body: bytes, now: int) -> None:
         """Unpack and store one upload of a device, at `now` ms; or drop it if none are stored.
@@ -54,8 +57,11 @@ class Uploads:
 
     def _keep(self, folder: Path, serial: str, body: bytes, now: int) -> None:
         text = self._unpack(body)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < self.least_free + len(text):
+            raise OSError(errno.ENOSPC, "the disk is nearly full (redis.least_free_mb)")
         mine = folder / serial
-        mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mine.mkdir(mode=0o700, exist_ok=True)
         _make_room(mine.glob("*.log"), self.device_quota - len(text) - _BLOCK)
         _make_room(folder.glob("*/*.log"), self.total_quota - len(text) - _BLOCK)
         at = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -92,6 +92,7 @@ class Redis(Section, frozen=True, kw_only=True):
     """None: a private server in the state directory."""
     binary: str | None = None
     maxmemory_mb: Annotated[int, _range(32, 1_048_576, "MiB")] = 512
+    least_free_mb: Annotated[int, _range(0, 1_048_576, "MiB of free disk; 0 for no such bound")] = 32
     deadline: Annotated[float, _range(0.1, 30, "seconds")] = 5.0
 
 

@@ -55,7 +55,9 @@ class ApiKeys:
             failures: wrong keys per minute after which an address gets "slow"; 0 counts none.
         """
         names = [keys.api_key(token.id), keys.failures(address)]
-        reply = await self._client.run(_BEARER, names, token.hash, now, limit, failures)
+        # Where nothing can be written nothing is counted: a key can read all the same.
+        counted = 0 if self._client.refusal else 1
+        reply = await self._client.run(_BEARER, names, token.hash, now, limit, failures, counted)
         if reply[0] != "ok":
             return "slow" if reply[0] == "slow" else "wrong"
         count, name, scopes, user, devices = reply[1:]
@@ -125,7 +127,9 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-_BEARER, _MAKE = load("bearer", ()), load("make_key", ())
+# It counts, but a key is good without that.
+_BEARER = load("bearer", (), writes=False)
+_MAKE = load("make_key", ())
 _LIST = Script(
     "list_keys",
     keys.LUA
@@ -135,6 +139,7 @@ _LIST = Script(
         'name', 'scopes', 'user', 'devices', 'created', 'expires', 'used')}
     end
     return answer""",
+    writes=False,
 )
 _REVOKE = Script(
     "revoke_key",

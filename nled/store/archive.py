@@ -22,7 +22,7 @@ from nled.domain.errors import BadRequest
 from nled.domain.pairing import structure_id
 from nled.domain.people import INVITE_KEPT
 from nled.store import keys
-from nled.store.scripts import Scripts, load, refuse_when_full
+from nled.store.scripts import READING, Scripts, load, refuse_when_full
 
 # A page holds at least one record, and no more once it has so many bytes.
 _PAGE_BYTES = 1024 * 1024
@@ -285,4 +285,4 @@ def _two(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-_EXPORT, _RESTORE = load("export"), load("restore")
+_EXPORT, _RESTORE = load("export", READING, writes=False), load("restore")

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from txredisapi import SubscriberProtocol
 
 from nled.store.address import Address
+from nled.store.errors import Reason
 from nled.store.link import Link
 from nled.store.replies import Replies
 
@@ -60,15 +61,14 @@ class Bus:
             reactor,
             address,
             partial(_Listener, reactor, self._heard),
-            name="notices",
             deadline=_DEADLINE,
             greet=self._subscribe,
         )
 
     @property
-    def trouble(self) -> str | None:
-        """The sentence why nothing is heard just now, None while it is."""
-        return None if self._link.live else self._link.trouble
+    def trouble(self) -> Reason | None:
+        """Why nothing is heard just now, None while it is."""
+        return None if self._link.live else self._link.reason
 
     async def start(self, patience: float = 60.0) -> None:
         """Connect and wait until the store has acknowledged the subscription.

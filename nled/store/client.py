@@ -1,21 +1,37 @@
 """The store as its typed operations see it: commands and scripts, each with a deadline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha1
-from typing import Any
+from typing import Any, Final
 
 import txredisapi
 from attrs import field, frozen
 from twisted.internet import defer
 
+from nled.store import keys
 from nled.store.address import Address
-from nled.store.errors import DEMOTED, StoreError, StoreUnavailable, code_of, from_reply
+from nled.store.errors import (
+    DEMOTED,
+    Reason,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+    code_of,
+    from_reply,
+    reason_of,
+)
 from nled.store.greeting import refuse_old
 from nled.store.link import Link
 from nled.store.wire import Wire
 
-__all__ = ["Client", "Script", "StoreError", "StoreUnavailable"]
+__all__ = ["Client", "Script", "StoreError", "StoreRefused", "StoreUnavailable"]
+
+# A write that changes nothing, as there is no such key: PING works on a server that refuses every write.
+_PROBE: Final = ("SET", keys.PROBE, "", "XX")
+# So many of these in a row have to go well until the server counts as taking writes again: where memory is
+# just full, each key that ends makes room for one write.
+_CONVINCING: Final = 2
 
 
 def _parts(text: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -27,10 +43,14 @@ class Script:
     """A Lua script, with the hash by which the server remembers it.
 
     It is kept in the parts it was made of, most of which many scripts share.
+
+    Attributes:
+        writes: whether it fails where nothing can be written.
     """
 
     name: str
     parts: tuple[str, ...] = field(repr=False, converter=_parts)
+    writes: bool = field(default=True, kw_only=True)
     sha: str = field(init=False, repr=False)
 
     @sha.default
@@ -52,22 +72,51 @@ class Client:
     connection ended, or whose reply came too late, may have run or not.
     """
 
-    def __init__(self, reactor: Any, address: Address, *, deadline: float = 5.0) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        address: Address,
+        *,
+        deadline: float = 5.0,
+        changed: Callable[[Reason | None], None] = lambda _: None,
+    ) -> None:
+        """Make a client; `changed` is told why the store cannot be used or written, None when it can."""
         self._clock = reactor
         self._deadline = deadline
+        self._changed = changed
+        self._told: str | None = None
+        self._refusal: Reason | None = None
+        self._good_beats = 0
+        self._closed: Reason | None = None
+        self.written: Callable[[], None] = lambda: None
+        """Called after each script that may have written."""
+        self.back: Callable[[], None] = lambda: None
+        """Called when the store can be used and written again, before anything that waited for it is sent."""
         self._link = Link(
             reactor,
             address,
             partial(Wire, reactor, deadline),
-            name="commands",
             deadline=deadline,
             greet=refuse_old,
+            changed=self._tell,
+            beat=_PROBE,
+            beaten=self._beaten,
         )
 
     @property
-    def trouble(self) -> str | None:
-        """The sentence why the store cannot be used just now, None while it can."""
-        return None if self._link.live else self._link.trouble
+    def trouble(self) -> Reason | None:
+        """Why the store cannot be used just now, None while it can."""
+        return None if self._link.live else self._link.reason
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why the server refuses writes, or everything, although it is connected; None while it does not."""
+        return self._closed or self._refusal
+
+    def close_to_writes(self, why: Reason | None) -> None:
+        """Refuse writes from now on, before the server has to; None lets them through again."""
+        self._closed = why
+        self._tell()
 
     async def start(self, patience: float = 60.0) -> None:
         """Connect and wait until the server is ready to work.
@@ -82,11 +131,24 @@ class Client:
         await self._link.stop()
 
     async def command(self, *args: str | bytes | int) -> Any:
-        """Send one command, for example `command("HGET", key, name)`."""
+        """Send one command that reads, for example `command("HGET", key, name)`."""
         expires = self._clock.seconds() + self._deadline
         return await self._send(await self._wire(expires), expires, args)
 
     async def run(self, script: Script, keys: Sequence[str], *args: str | bytes | int) -> Any:
+        """Run a script.
+
+        Raises:
+            StoreRefused: It writes, and nothing can be written just now.
+        """
+        if script.writes and self._closed is not None:
+            raise StoreRefused(self._closed)
+        reply = await self._evaluate(script, (len(keys), *keys, *args))
+        if script.writes:
+            self.written()
+        return reply
+
+    async def _evaluate(self, script: Script, args: tuple[str | bytes | int, ...]) -> Any:
         """Run a script by its hash; with its source the first time on each connection, or where it is lost.
 
         To try by its hash and then again would let what is sent meanwhile get ahead of it.
@@ -95,12 +157,12 @@ class Client:
         wire = await self._wire(expires)
         if script.sha in wire.scripts:
             try:
-                return await self._send(wire, expires, ("EVALSHA", script.sha, len(keys), *keys, *args))
+                return await self._send(wire, expires, ("EVALSHA", script.sha, *args))
             except StoreError as error:
                 if not str(error).startswith("NOSCRIPT"):
                     raise
         wire.scripts.add(script.sha)
-        return await self._send(wire, expires, ("EVAL", script.source, len(keys), *keys, *args))
+        return await self._send(wire, expires, ("EVAL", script.source, *args))
 
     async def _wire(self, expires: float) -> Wire:
         wire: Wire = self._link.live or await self._link.wait(expires - self._clock.seconds())
@@ -110,13 +172,41 @@ class Client:
         try:
             return await wire.call(args, expires)
         except txredisapi.ResponseError as error:
-            answer = from_reply(str(error))
-            if code_of(str(error)) == DEMOTED:
-                self._link.drop(str(answer))
-            raise answer from error
+            self._heard(str(error))
+            raise from_reply(str(error)) from error
         except txredisapi.ConnectionError as error:
             raise StoreUnavailable("The connection to the store was lost; see that it runs.") from error
         except defer.TimeoutError as error:
             raise StoreUnavailable(
                 f"The store did not answer within {self._deadline:g} s; see whether it hangs."
             ) from error
+
+    def _beaten(self, error: str | None) -> None:
+        if error is not None:
+            self._heard(error)
+        elif self._refusal is not None:
+            self._good_beats += 1
+            if self._good_beats >= _CONVINCING:
+                self._refusal = None
+                self._tell()
+
+    def _heard(self, error: str) -> None:
+        """Learn from an error reply how the server is."""
+        reason = reason_of(error)
+        if reason is None:
+            return
+        if code_of(error) == DEMOTED:
+            self._link.drop(reason)
+        else:
+            self._refusal, self._good_beats = reason, 0
+            self._tell()
+
+    def _tell(self) -> None:
+        """Pass a reason on when it is another one: once, and not with each call that fails for it."""
+        reason = self.trouble or self.refusal
+        word = None if reason is None else reason.word
+        if word != self._told:
+            self._told = word
+            self._changed(reason)
+            if reason is None:
+                self.back()

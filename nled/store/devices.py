@@ -194,13 +194,13 @@ class Devices:
 def _snapshot_of(wanted: tuple[tuple[str, tuple[str, ...]], ...] | None) -> Script:
     """Make the script that reads the wanted fields: their names with each request would be most of it."""
     if wanted is None:
-        return Script("snapshot", ("local WANTED", *_SNAPSHOT))
+        return Script("snapshot", ("local WANTED", *_SNAPSHOT), writes=False)
     kinds = []
     for kind, names in wanted:
         fields = ", ".join(f"'{name}'" for name in (*_HEAD, *(f"v:{name}" for name in names)))
         heads = ", ".join(f"',\"{name}\":'" for name in names)
         kinds.append(f"{{ '{kind}', {{ {fields} }}, {{ {heads} }} }},")
-    return Script("snapshot", ("local WANTED = {", *kinds, "}", *_SNAPSHOT))
+    return Script("snapshot", ("local WANTED = {", *kinds, "}", *_SNAPSHOT), writes=False)
 
 
 def _write(write: Write) -> dict[str, object]:
@@ -273,7 +273,7 @@ def _pending(key: str, flat: Sequence[Any]) -> tuple[Pending, ...]:
 
 
 _DIALOG = "device_alert_dialog"
-_SNAPSHOT, _DELIVERY = load("snapshot", READING).parts, load("delivery", READING)
+_SNAPSHOT, _DELIVERY = load("snapshot", READING).parts, load("delivery", READING, writes=False)
 _COMMAND, _RESEND, _UNPAIR, _FORGET = load("command", WRITING), load("resend"), load("unpair"), load("forget")
 _OWNED = Script(
     "owned",
@@ -286,4 +286,5 @@ _OWNED = Script(
       end
     end
     return answer""",
+    writes=False,
 )

@@ -1,11 +1,52 @@
-"""What the store can answer besides a value, and the sentence that tells an operator what to do."""
+"""What the store can answer besides a value, and the sentences that tell an operator what to do."""
 
 import re
 from typing import Final
 
+from attrs import frozen
+
+
+@frozen
+class Reason:
+    """Why the store cannot be used, or takes no writes.
+
+    Attributes:
+        word: what kind of reason it is; two with the same word are the same news.
+        seen: what is wrong, as a sentence.
+        fix: what to do about it, as a sentence.
+        told: what clients are told of a write that was refused for it; "" where it may have been done.
+    """
+
+    word: str
+    seen: str
+    fix: str
+    told: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.seen} {self.fix}"
+
 
 class StoreUnavailable(Exception):
     """The store cannot be used just now; str() is one sentence with cause and cure, never a secret."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store takes no writes just now, so nothing was changed; it can be read.
+
+    str() is the sentence for clients, `reason` has the one for operators.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.told)
+        self.reason = reason
+
+
+class StoreUnsuitable(StoreUnavailable):
+    """The store is none that nled can use."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class StoreError(Exception):
@@ -21,22 +62,60 @@ PASSING: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN"})
 # The server became a replica: the master has to be looked for anew.
 DEMOTED: Final = "READONLY"
 
-_SENTENCES: Final = {
-    "BUSY": "The store is busy with a long script; wait, or end it with SCRIPT KILL.",
-    "CLUSTERDOWN": "The store is a cluster that is down; nled wants a single server or Sentinel.",
-    "LOADING": "The store is still loading its data; wait until it has finished.",
-    "MASTERDOWN": "The store is a replica that lost its master; start the master or name it in redis.url.",
-    "MISCONF": "The store cannot save to its disk (full or read-only); free space, then look at its log.",
-    "NOAUTH": "The store wants a password; put user and password into redis.url.",
-    "NOPERM": "The store's user lacks a right that nled needs; extend its ACL.",
-    "NOREPLICAS": "The store misses the replicas it wants for a write; start them.",
-    "OOM": "The store's memory is full; raise its maxmemory.",
-    "READONLY": "The store is a read-only replica; make it the master, or name the master in redis.url.",
-    "UNKILLABLE": "The store hangs in a script that has written; it needs a restart.",
-    "WRONGPASS": "The store refused user or password; correct them in redis.url.",
+_DISK_FULL: Final = "The server's disk is full. Nothing was changed."
+# Those with a `told` the server gives before the first write of a script, or not at all: one that has
+# written is let go on to its end. So what it refuses for them is never half done.
+_REASONS: Final = {
+    "BUSY": Reason("busy", "The store is busy with a long script.", "Wait, or end it with SCRIPT KILL."),
+    "CLUSTERDOWN": Reason(
+        "cluster", "The store is a cluster that is down.", "nled wants a single server or Sentinel."
+    ),
+    "LOADING": Reason("loading", "The store is still loading its data.", "Wait until it has finished."),
+    "MASTERDOWN": Reason(
+        "replicas",
+        "The store is a replica that lost its master.",
+        "Start the master, or name it in redis.url.",
+    ),
+    "MISCONF": Reason(
+        "disk",
+        "The store cannot save to its disk, which is full or read-only, so it refuses writes.",
+        "Free space, then look at its log.",
+        _DISK_FULL,
+    ),
+    "NOAUTH": Reason("auth", "The store wants a password.", "Put user and password into redis.url."),
+    "NOPERM": Reason("auth", "The store's user lacks a right that nled needs.", "Extend its ACL."),
+    "NOREPLICAS": Reason(
+        "replicas",
+        "The store misses the replicas it wants for a write, so it refuses writes.",
+        "Start them.",
+        "The server's replicas are away. Nothing was changed.",
+    ),
+    "OOM": Reason(
+        "memory",
+        "The store's memory is full, so it refuses writes.",
+        "Raise redis.maxmemory_mb (with redis.url: its maxmemory), or forget devices that are not yours.",
+        "The server's memory is full. Nothing was changed.",
+    ),
+    "READONLY": Reason(
+        "read-only",
+        "The store is a read-only replica.",
+        "Make it the master, or name the master in redis.url.",
+    ),
+    "UNKILLABLE": Reason("busy", "The store hangs in a script that has written.", "It needs a restart."),
+    "WRONGPASS": Reason("auth", "The store refused user or password.", "Correct them in redis.url."),
 }
 # Servers before 7.0 wrap what a command inside a script answered: "ERR Error running script ...: -OOM ...".
-_CODE: Final = re.compile(rf"(?:^|-)({'|'.join(_SENTENCES)})\b")
+_CODE: Final = re.compile(rf"(?:^|-)({'|'.join(_REASONS)})\b")
+
+
+def low_disk(free: int, least: int, where: str) -> Reason:
+    """Say that nled refuses writes since too little of a disk is free; both in bytes."""
+    return Reason(
+        "disk",
+        f"Only {free >> 20} MB are free on the disk of {where}, so nled refuses writes.",
+        f"Free space until there are more than {least >> 20} MB (redis.least_free_mb).",
+        _DISK_FULL,
+    )
 
 
 def code_of(text: str) -> str | None:
@@ -45,7 +124,15 @@ def code_of(text: str) -> str | None:
     return found[1] if found else None
 
 
+def reason_of(text: str) -> Reason | None:
+    """Find which known condition an error reply names, as the reason that it is."""
+    code = code_of(text)
+    return _REASONS[code] if code else None
+
+
 def from_reply(text: str) -> StoreUnavailable | StoreError:
     """Turn the text of an error reply into the exception to raise."""
-    code = code_of(text)
-    return StoreUnavailable(_SENTENCES[code]) if code else StoreError(text)
+    reason = reason_of(text)
+    if reason is None:
+        return StoreError(text)
+    return StoreRefused(reason) if reason.told else StoreUnavailable(str(reason))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import txredisapi
 
-from nled.store.errors import StoreUnavailable
+from nled.store.errors import Reason, StoreUnsuitable
 from nled.store.version import Version
 
 _INFO: Final = re.compile(r"^redis_version:(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
@@ -15,14 +15,12 @@ async def refuse_old(protocol: Any) -> None:
     """Ask a server for its version over a new connection.
 
     Raises:
-        StoreUnavailable: It is too old. One that may not be asked is taken.
+        StoreUnsuitable: It is too old. One that may not be asked is taken.
     """
     version = await _hello(protocol) or await _info(protocol)
     if version is not None and version.too_old:
-        raise StoreUnavailable(
-            f"The store is {version}, which is too old for nled; upgrade it to Redis 6.2 or newer, "
-            "or to any Valkey."
-        )
+        seen = f"The store is {version}, which is too old for nled."
+        raise StoreUnsuitable(Reason("version", seen, "Upgrade it to Redis 6.2 or newer, or to any Valkey."))
 
 
 async def _hello(protocol: Any) -> Version | None:

@@ -71,6 +71,8 @@ from ipaddress import IPv6Network
 SCHEMA = "nled:schema"
 DEVICES = "nled:devices"
 CHANGES = "nled:changes"
+# Never there: a write to it tells whether the server takes writes.
+PROBE = "nled:probe"
 OWNED = "nled:owned"
 ONLINE = "nled:online"
 EVENTS = "nled:events"
@@ -102,7 +104,7 @@ local ARRIVALS, PLACES, POLLS = '{ARRIVALS}', '{PLACES}', '{POLLS}'
 local STRANGERS, WEIGHTS = '{STRANGERS}', '{_WEIGHTS}'
 local function addresses_key(pool) return '{_ADDRESSES}' .. pool end
 local function address_key(pool, host) return '{_ADDRESSES}' .. pool .. ':' .. host end
-local OWNED, LAN = '{OWNED}', '{LAN}'
+local OWNED, LAN, PROBE = '{OWNED}', '{LAN}', '{PROBE}'
 local function device_key(serial, what) return string.format('{_DEVICE}', serial) .. what end
 local function home_key(user, what) return string.format('{_HOME}', user) .. what end
 local function code_key(code) return '{_CODE}' .. code end

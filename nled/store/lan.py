@@ -3,6 +3,7 @@
 import msgspec
 
 from nled.store import keys
+from nled.store.client import Script
 from nled.store.scripts import Scripts, load, together
 
 # A script of so many devices takes less than a millisecond.
@@ -40,9 +41,9 @@ class Neighbours:
     async def remember(self, address: str, serial: str | None, url: str) -> None:
         """Keep where a unit looked for its server, for a `previous` to come, for ever."""
         if serial is None:
-            await self._scripts.client.command("HSET", keys.LAN, address, url)
+            await self._scripts.client.run(_REMEMBER_ADDRESS, [keys.LAN], address, url)
         else:
-            await self._scripts.client.command("SET", keys.previous(serial), url)
+            await self._scripts.client.run(_REMEMBER, [keys.previous(serial)], url)
 
     async def previous(self, address: str, serial: str | None) -> str | None:
         """Return where a unit looked for its server before it was pointed to this one.
@@ -55,9 +56,15 @@ class Neighbours:
 
     async def restored(self, address: str, serial: str | None) -> None:
         """Forget what `previous` returned."""
-        if serial is not None:
-            await self._scripts.client.command("DEL", keys.previous(serial))
-        await self._scripts.client.command("HDEL", keys.LAN, address)
+        names = [keys.LAN] if serial is None else [keys.LAN, keys.previous(serial)]
+        await self._scripts.client.run(_RESTORED, names, address)
 
 
-_LOCAL_IPS = load("local_ips", ())
+_LOCAL_IPS = load("local_ips", (), writes=False)
+_REMEMBER = Script("remember", "return redis.call('SET', KEYS[1], ARGV[1])")
+_REMEMBER_ADDRESS = Script("remember_address", "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])")
+_RESTORED = Script(
+    "restored",
+    """if KEYS[2] then redis.call('DEL', KEYS[2]) end
+    return redis.call('HDEL', KEYS[1], ARGV[1])""",
+)

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from nled.store.address import Address
 from nled.store.connecting import Factory, Reporting
-from nled.store.errors import PASSING, StoreUnavailable, code_of, from_reply
+from nled.store.errors import PASSING, Reason, StoreUnavailable, StoreUnsuitable, code_of, reason_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _HEARTBEAT: Final = 5.0
 _GREETING_PAUSE: Final = 0.1
 _REFUSED_PAUSE: Final = 1.0
-_NEWS_EVERY: Final = 5.0
 _CLOSED: Final = "The store is closed because nled stops."
 
 
@@ -28,12 +27,16 @@ class Link:
     """Keeps a connection whose server is ready to work, and says why there is none.
 
     Each new connection has to answer a PING (not refused, not loading) and, behind Sentinel, be the
-    master's, before it becomes `live`; then it is asked for a PING at an interval, since a connection
-    whose other end vanished says nothing by itself.
+    master's, before it becomes `live`; then it is sent `beat` at an interval, since a connection whose
+    other end vanished says nothing by itself.
 
     Attributes:
         live: The protocol of the usable connection, None while there is none.
-        trouble: The sentence why there is none.
+        reason: Why there is none.
+
+    Args:
+        changed: called whenever `live` or `reason` may have changed, but not by `stop`.
+        beaten: called with each answer to a `beat`: the text of an error, None for any other.
     """
 
     _log = Logger()
@@ -44,22 +47,25 @@ class Link:
         address: Address,
         protocol: Callable[..., Any],
         *,
-        name: str,
         deadline: float,
         greet: Callable[[Any], Awaitable[None]] | None = None,
+        changed: Callable[[], None] = lambda: None,
+        beat: tuple[str, ...] = ("PING",),
+        beaten: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.live: Any = None
-        self.trouble = f"The store at {address} was not asked yet."
+        self.reason = Reason("away", f"The store at {address} was not asked yet.", "Wait.")
         self._deadline = deadline
         self._reactor = reactor
         self._address = address
-        self._name = name
         self._greet = greet
+        self._changed = changed
+        self._beat_by = beat
+        self._beaten = beaten
         self._factory = Factory(self, protocol, address)
         self._waiters: dict[Deferred[Any], None] = {}
         self._greeting: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
-        self._away_since: float | None = None
         self._open: Any = None
         self._stopping = False
 
@@ -69,17 +75,12 @@ class Link:
         Raises:
             StoreUnavailable: It was not within `patience` seconds; nothing goes on trying then.
         """
-        end = self._reactor.seconds() + patience
         self._factory.startConnecting(Reporting(self._address.endpoint(self._reactor), self.unreachable))
-        while self.live is None:
-            left = end - self._reactor.seconds()
-            try:
-                await self.wait(min(left, _NEWS_EVERY))
-            except StoreUnavailable:
-                if left <= _NEWS_EVERY or self._stopping:
-                    await self.stop()
-                    raise
-                self._log.info("Waiting for the store: {trouble}", trouble=self.trouble)
+        try:
+            await self.wait(patience)
+        except StoreUnavailable:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Close the connection; who waits for one is told so. Stopping again does nothing."""
@@ -88,7 +89,7 @@ class Link:
         self._stopping = True
         self._calm()
         # A peer that does not read keeps a polite close waiting for ever.
-        self._timer = self._reactor.callLater(self._deadline, self.drop, _CLOSED)
+        self._timer = self._reactor.callLater(self._deadline, self.drop, self.reason)
         try:
             await self._factory.disconnect()
         finally:
@@ -111,11 +112,11 @@ class Link:
         try:
             return await waiter.addTimeout(max(0, seconds), self._reactor)
         except defer.TimeoutError:
-            raise StoreUnavailable(self.trouble) from None
+            raise StoreUnavailable(str(self.reason)) from None
         finally:
             self._waiters.pop(waiter, None)
 
-    def drop(self, why: str) -> None:
+    def drop(self, why: Reason) -> None:
         """Give the connection up at once, so that the server is looked for anew."""
         self._down(why)
         # To abort a TLS connection that has ended already is an error.
@@ -124,9 +125,8 @@ class Link:
 
     def unreachable(self, why: str) -> None:
         """Note that connecting failed."""
-        self.trouble = (
-            f"The store at {self._address} cannot be reached ({why.rstrip('.')}); see that it runs."
-        )
+        seen = f"The store at {self._address} cannot be reached ({why.rstrip('.')})."
+        self._because(Reason("away", seen, "See that it runs."))
 
     def refused(self, why: str) -> None:
         """Note that AUTH or SELECT was refused."""
@@ -134,10 +134,7 @@ class Link:
             self._calm()
         # As the library words it: "Redis error: could not auth: " and what the server said.
         *_, answer = why.split(": ", 2)
-        if answer == "Lost connection":
-            self.trouble = self._ended_at_once()
-        else:
-            self.trouble = self._refusal(answer)
+        self._because(self._ended_at_once() if answer == "Lost connection" else self._refusal(answer))
 
     def opened(self, protocol: Any) -> None:
         """Limit the time that AUTH and SELECT on a new connection may take: the library waits for ever."""
@@ -155,9 +152,10 @@ class Link:
     def lost(self, protocol: Any) -> None:
         """Take a lost connection out of use."""
         if self.live is protocol:
-            self._down(f"The connection to the store at {self._address} was lost; see that it runs.")
+            seen = f"The connection to the store at {self._address} was lost."
+            self._down(Reason("away", seen, "See that it runs."))
         elif self._greeting is not None and not self._greeting.called:
-            self.trouble = self._ended_at_once()
+            self._because(self._ended_at_once())
         self._calm()
 
     async def _welcome(self, protocol: Any) -> None:
@@ -165,14 +163,15 @@ class Link:
             while not await self._answers(protocol):
                 await deferLater(self._reactor, _GREETING_PAUSE)
             if self._address.service is not None and (await protocol.ask("ROLE"))[0] != "master":
-                self._give_up("The server that the Sentinels name is not the master yet; wait.")
+                seen = "The server that the Sentinels name is not the master yet."
+                self._give_up(Reason("read-only", seen, "Wait."))
                 return
             if self._greet is not None:
                 await self._greet(protocol)
         except txredisapi.ResponseError as error:
             self._give_up(self._refusal(str(error)))
-        except StoreUnavailable as error:
-            self._give_up(str(error))
+        except StoreUnsuitable as error:
+            self._give_up(error.reason)
         else:
             self._up(protocol)
 
@@ -181,9 +180,10 @@ class Link:
         try:
             await protocol.ask("PING")
         except txredisapi.ResponseError as error:
-            if code_of(str(error)) not in PASSING:
+            reason = reason_of(str(error))
+            if reason is None or code_of(str(error)) not in PASSING:
                 raise
-            self.trouble = str(from_reply(str(error)))
+            self._because(reason)
             return False
         return True
 
@@ -192,59 +192,59 @@ class Link:
             self._silent()
         elif not isinstance(failure.value, CancelledError):
             self._log.failure("The store could not be greeted", failure)
-            self._give_up("The store gave an answer that nled does not understand; see the log.")
+            seen = "The store gave an answer that nled does not understand."
+            self._give_up(Reason("greeting", seen, "See the log."))
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: Reason) -> None:
         """Try another connection in a while: at once would be a loop, as the library sees no failure."""
-        self.trouble = why
+        self._because(why)
         self._timer = self._reactor.callLater(_REFUSED_PAUSE, self.drop, why)
 
-    def _refusal(self, answer: str) -> str:
-        error = from_reply(answer)
-        if isinstance(error, StoreUnavailable):
-            return str(error)
-        return f"The store at {self._address} refused the connection ({answer}); correct redis.url."
+    def _because(self, why: Reason) -> None:
+        self.reason = why
+        if not self._stopping:
+            self._changed()
 
-    def _ended_at_once(self) -> str:
+    def _refusal(self, answer: str) -> Reason:
+        seen = f"The store at {self._address} refused the connection ({answer})."
+        return reason_of(answer) or Reason("refused", seen, "Correct redis.url.")
+
+    def _ended_at_once(self) -> Reason:
         cure = "its certificate is for this host and trusted here" if self._address.tls else "it is a Redis"
-        return f"The store at {self._address} ended the connection at once; see that {cure}."
+        seen = f"The store at {self._address} ended the connection at once."
+        return Reason("away", seen, f"See that {cure}.")
 
     def _up(self, protocol: Any) -> None:
-        if self._away_since is not None:
-            seconds = self._reactor.seconds() - self._away_since
-            self._log.info(
-                "The store is back ({name}) after {seconds:.1f} s", name=self._name, seconds=seconds
-            )
-            self._away_since = None
         self.live = protocol
         self._beat_later(protocol)
+        self._changed()
         for waiter in tuple(self._waiters):
             waiter.callback(protocol)
 
-    def _down(self, why: str) -> None:
-        self.trouble = why
-        if self.live is not None:
-            self.live = None
-            # Said once here and once when it is back, not by each call in between.
-            if not self._stopping:
-                self._away_since = self._reactor.seconds()
-                self._log.warn("The store went away ({name}): {why}", name=self._name, why=why)
+    def _down(self, why: Reason) -> None:
+        self.live = None
+        self._because(why)
 
     def _beat_later(self, protocol: Any) -> None:
         if self.live is protocol and not self._stopping:
             self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol)
 
     def _beat(self, protocol: Any) -> None:
+        def answered(_: Any) -> None:
+            self._beat_later(protocol)
+            self._beaten(None)
+
         def failed(failure: Failure) -> None:
             if isinstance(failure.value, txredisapi.ResponseError):
                 self._beat_later(protocol)
+                self._beaten(failure.getErrorMessage())
             elif isinstance(failure.value, defer.TimeoutError) and self.live is protocol:
                 self._silent()
 
-        protocol.ask("PING").addCallbacks(lambda _: self._beat_later(protocol), failed)
+        protocol.ask(*self._beat_by).addCallbacks(answered, failed)
 
     def _silent(self) -> None:
-        self.drop(f"The store at {self._address} does not answer; see whether it hangs.")
+        self.drop(Reason("hung", f"The store at {self._address} does not answer.", "See whether it hangs."))
 
     def _calm(self) -> None:
         """End what is under way on a connection."""

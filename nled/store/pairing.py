@@ -17,7 +17,8 @@ class Arrival:
     """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset.
 
     `secret` is the password it came with, or "": what its own Settings API wants to hear (PROTOCOL.md g.5).
-    `sender` is the client address.
+    `sender` is the client address. With a `pin`, the hash of its password, it is kept only for the device that
+    was pinned with it.
     """
 
     serial: str
@@ -26,12 +27,26 @@ class Arrival:
     reset: bool
     secret: str = field(default="", repr=False)
     sender: str = ""
+    pin: str = field(default="", repr=False)
+
+    def after(self, before: "Arrival") -> "Arrival":
+        """Add what the device said before this."""
+        return Arrival(
+            self.serial,
+            {**before.facts, **self.facts},
+            self.mac or before.mac,
+            self.reset or before.reset,
+            self.secret or before.secret,
+            self.sender,
+            self.pin,
+        )
 
     def as_request(self) -> dict[str, object]:
         """Write it as the script reads it."""
         flat = [text for pair in self.facts.items() for text in pair]
         told = {"facts": flat, "mac": self.mac, "reset": self.reset, "secret": self.secret}
-        return {"serial": self.serial, "sender": keys.host_of(self.sender), **told}
+        sender = keys.host_of(self.sender)
+        return {"serial": self.serial, "sender": sender, "pin": self.pin, **told}
 
 
 @frozen
@@ -135,7 +150,7 @@ class Pairing:
 
 
 _ENTRY, _ENTRY_KEY, _CLAIM = load("entry"), load("entry_key"), load("claim")
-_GATE, _LEARN, _STATUS = load("gate"), load("learn"), load("status")
+_GATE, _LEARN, _STATUS = load("gate", writes=False), load("learn"), load("status", writes=False)
 # INCR and EXPIRE in one step: a counter without an end would lock its address out for ever, and one from
 # before a step back of the clock for as long as that.
 _COUNT = Script(

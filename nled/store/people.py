@@ -21,7 +21,7 @@ from nled.domain.people import (
 )
 from nled.store import keys
 from nled.store.client import Script
-from nled.store.scripts import Scripts, load
+from nled.store.scripts import READING, Scripts, load
 
 # People looked up by one script: a thousand at once would keep all others waiting.
 _AT_ONCE = 100
@@ -179,7 +179,11 @@ def _state(state: InviteState, expires: int, now: int) -> InviteState:
 
 
 _SHARE, _INVITE, _ACCEPT = load("share"), load("invite"), load("accept")
-_TRANSFER, _FORGET, _STANDING = load("transfer"), load("forget_person"), load("standing")
+_TRANSFER, _FORGET, _STANDING = (
+    load("transfer"),
+    load("forget_person"),
+    load("standing", READING, writes=False),
+)
 _ENSURE = Script(
     "ensure",
     """local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -203,6 +207,7 @@ _LOOK = Script(
       answer[i] = {redis.call('SMEMBERS', home_key(user, 'devices')), shared}
     end
     return answer""",
+    writes=False,
 )
 _INVITES = Script(
     "list_invites",
@@ -210,9 +215,11 @@ _INVITES = Script(
     + """local answer = {}
     for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
       local fields = redis.call('HMGET', invite_key(id), 'permission', 'created', 'expires', 'state')
-      if fields[1] then answer[#answer + 1] = {id, fields} else redis.call('SREM', KEYS[1], id) end
+      -- By pcall: the list can be read where nothing can be written.
+      if fields[1] then answer[#answer + 1] = {id, fields} else redis.pcall('SREM', KEYS[1], id) end
     end
     return answer""",
+    writes=False,
 )
 _REVOKE = Script(
     "revoke_invite",

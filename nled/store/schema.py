@@ -8,6 +8,7 @@ each release, and every later one has to start on it.
 from contextlib import suppress
 
 from nled.store import keys
+from nled.store.client import Script
 from nled.store.errors import StartError, StoreUnavailable
 from nled.store.scripts import Runner
 
@@ -26,7 +27,7 @@ async def check(client: Runner) -> None:
         # Nothing at all, or data of 26.11.0, which did not note version 1 yet. A store whose memory or disk
         # is full takes no note; with what it has, people can be served all the same.
         with suppress(StoreUnavailable):
-            await client.command("SET", keys.SCHEMA, VERSION, "NX")
+            await client.run(_NOTE, [keys.SCHEMA], VERSION)
     elif found not in _READABLE:
         raise StartError(
             f"A newer nled wrote the data in the store (data version {found[:20]}; this nled reads "
@@ -35,4 +36,5 @@ async def check(client: Runner) -> None:
         )
 
 
+_NOTE = Script("note_version", "return redis.call('SET', KEYS[1], ARGV[1], 'NX')")
 _READABLE = frozenset(str(version) for version in range(1, VERSION + 1))

@@ -20,6 +20,7 @@ from nled.domain.history import FLAGS, RECORDED
 from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
+from nled.store.errors import Reason
 
 T = TypeVar("T")
 _DAY = 86_400_000
@@ -54,16 +55,20 @@ def _recorded() -> str:
     return "\n".join(("local function recorded_of(kind)", *cases, "end"))
 
 
-def load(name: str, shared: Sequence[str] = _ALL) -> Script:
+def load(name: str, shared: Sequence[str] = _ALL, *, writes: bool = True) -> Script:
     """Load `lua/NAME.lua`; what is not about one device's buckets does without what those share."""
-    return Script(name, (keys.LUA, _recorded(), *map(_text, (*shared, name))))
+    return Script(name, (keys.LUA, _recorded(), *map(_text, (*shared, name))), writes=writes)
 
 
 class Runner(Protocol):
     """What the operations need of a client; `nled.store.client.Client` is one."""
 
+    @property
+    def refusal(self) -> Reason | None:
+        """Why nothing can be written just now, although the store is connected; None while it can."""
+
     async def command(self, *args: str | bytes | int) -> Any:
-        """Send one command; raises StoreUnavailable."""
+        """Send one command that reads; raises StoreUnavailable."""
 
     async def run(self, script: Script, keys: Sequence[str], *args: str | bytes | int) -> Any:
         """Run one script; raises StoreUnavailable."""
@@ -124,6 +129,9 @@ class Scripts:
             StoreUnavailable: the store cannot be had now.
         """
         request["serial"], request["now"] = serial, now
+        if self.client.refusal:
+            # Scripts that are let through all the same leave out what need not be written.
+            request["refused"] = True
         text = b"%b,%b" % (self._same[:-1], msgspec.json.encode(request)[1:])
         return await self.client.run(script, [keys.facts(serial)], text)
 

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from nled.domain.people import INVITE_KEPT
 from nled.store import keys
+from nled.store.client import Script
 from nled.store.scripts import Scripts, load
 
 # So many devices in one step, for which others wait: after an outage of the network all are silent at once.
@@ -88,7 +89,8 @@ class Upkeep:
 
     async def note_clocks(self, host: str, text: str) -> None:
         """Note how the clocks of this host stand, for the next process."""
-        await self._client.command("SET", keys.clock(host), text, "EX", _CLOCK_KEPT)
+        await self._client.run(_NOTE, [keys.clock(host)], text, _CLOCK_KEPT)
 
 
+_NOTE = Script("note_clocks", "return redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])")
 _SWEEP, _EXPIRE, _TIDY = load("sweep"), load("expire"), load("tidy")

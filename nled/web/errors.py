@@ -18,7 +18,7 @@ from nled.domain.errors import (
     TooMany,
     Unreachable,
 )
-from nled.store.client import StoreUnavailable
+from nled.store.client import StoreRefused, StoreUnavailable
 from nled.web.request import Head
 
 _log = Logger()
@@ -43,6 +43,8 @@ _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ..
     (Silent, 504, ""),
     (Unreachable, 502, ""),
     (Full, 503, ""),
+    # It says what is full, and that nothing was changed.
+    (StoreRefused, 503, ""),
     # What is wrong with the store is logged where it is noticed; outside it is nobody's business. Not a
     # word on whether something was changed: a store that hangs does what it was asked when it goes on.
     (StoreUnavailable, 503, "The store is not available now; try again later."),

@@ -13,6 +13,8 @@ from nled.domain.archive.records import (
     UnitRecord,
 )
 from nled.domain.errors import BadRequest, Conflict
+from nled.store.client import StoreRefused, StoreUnavailable
+from nled.store.errors import from_reply
 
 NOW = 1_760_000_000_000
 FAR = NOW + 20 * 365 * 86_400_000
@@ -23,14 +25,16 @@ HASH = "ab" * 32
 class Memory:
     """The store's side of it."""
 
-    def __init__(self, *, empty: bool = True) -> None:
-        self.empty = empty
+    def __init__(self, *, empty: bool = True, room: int = 1000, full: Exception | None = None) -> None:
+        self.empty, self.room, self.full = empty, room, full
         self.restored = []
 
     async def is_empty(self) -> bool:
         return self.empty
 
     async def restore(self, record, now) -> bool:
+        if len(self.restored) == self.room:
+            raise self.full
         self.restored.append(record)
         return len(self.restored) != 2
 
@@ -53,6 +57,16 @@ class ArchivesTests(SynchronousTestCase):
         self.assertEqual(
             self.restore(PersonRecord("ann", 1), PersonRecord("bob", 1), DeviceRecord(SERIAL)), Imported(2, 1)
         )
+
+    def test_a_store_that_is_full_in_the_middle(self) -> None:
+        """It says that nothing was changed only as long as that is so."""
+        full = from_reply("OOM command not allowed")
+        people = [PersonRecord("ann", 1), PersonRecord("bob", 1)]
+        for room, kind in ((0, StoreRefused), (1, StoreUnavailable)):
+            self.memory = Memory(room=room, full=full)
+            self.archives = Archives(self.memory, lambda: NOW)
+            failure = self.failureResultOf(self.archives.restore(people, merge=False), StoreUnavailable)
+            self.assertIs(type(failure.value), kind)
 
     def test_not_into_a_store_that_is_not_empty(self) -> None:
         self.memory.empty = False

@@ -13,6 +13,7 @@ from nled.domain.lan import secret_of
 from nled.lan.networks import Attached
 from nled.lan.scan import Scanner
 from nled.lan.settings_api import SettingsApi
+from nled.store.errors import from_reply
 from tests.lan import fake
 
 NETWORK = Attached(IPv4Address("127.0.0.1"), IPv4Network("127.0.0.0/28"))
@@ -114,6 +115,16 @@ class LanTests(TestCase):
         self.assertEqual((pointed.reply.status, self.unit.url), (200, fake.HOSTED))
         with self.assertRaisesRegex(NotKnown, UNIT):
             await self.lan.restore(ANYONE, UNIT, None)
+
+    async def test_back_while_the_store_is_full(self) -> None:
+        """It is pointed back before that is written; nobody is told that nothing was changed."""
+
+        async def refuse(*_):
+            raise from_reply("OOM command not allowed")
+
+        await self.configured(fake.KEY)
+        self.memory.restored = refuse
+        self.assertEqual((await self.lan.restore(ANYONE, UNIT, fake.KEY)).reply.status, 200)
 
     async def test_back_to_where_its_settings_cannot_lead(self) -> None:
         self.unit.url = "https://backdoor.nolongerevil.com/entry"

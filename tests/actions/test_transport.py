@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.actions.transport import BATCH_WINDOW, RETRY, Poll, Transport
 from nled.domain.buckets import ObjectKey
+from nled.domain.errors import Full
 from nled.domain.requests import Listed, Put, Subscribe
 from nled.domain.wire import Receipt, Update
 from nled.hub import Hub
 from nled.store.buckets import Newer, Written
-from nled.store.client import StoreUnavailable
+from nled.store.client import StoreRefused, StoreUnavailable
+from nled.store.errors import from_reply
 
 SERIAL = "02AA01AC33140F61"
 KEY = f"shared.{SERIAL}"
@@ -27,7 +29,7 @@ class Store:
     """Answers what the test put into `newer`, at once or when it is told to."""
 
     def __init__(self) -> None:
-        self.opening: Deferred[Newer] = Deferred()
+        self.opening: Deferred[Newer] | Exception = Deferred()
         self.newer: tuple[Update, ...] | Exception = ()
         self.due: int | None = None
         self.slow: Deferred[None] | None = None
@@ -35,6 +37,8 @@ class Store:
         self.notes: list[tuple[tuple[Update, ...], int]] = []
 
     async def subscribe(self, serial: str, listed: Sequence[Listed], now: int, sender: str) -> Newer:
+        if isinstance(self.opening, Exception):
+            raise self.opening
         return await self.opening
 
     async def reread(self, serial: str, claims: dict[str, int], opened: int, now: int) -> Newer:
@@ -61,10 +65,10 @@ class TransportTestCase(SynchronousTestCase):
         self.store = Store()
         self.transport = Transport(self.store, self.hub, lambda: 0)
 
-    def subscribe(self) -> Deferred[Poll]:
-        listed = (Listed(ObjectKey("shared", SERIAL), 5, {}),)
+    def subscribe(self, values: dict[str, str] | None = None, *, chunked: bool = True) -> Deferred[Poll]:
+        listed = (Listed(ObjectKey("shared", SERIAL), 5, values or {}),)
         return Deferred.fromCoroutine(
-            self.transport.subscribe(SERIAL, Subscribe(chunked=True, listed=listed))
+            self.transport.subscribe(SERIAL, Subscribe(chunked=chunked, listed=listed))
         )
 
     def held(self) -> Poll:
@@ -98,6 +102,49 @@ class Polls(TransportTestCase):
         self.store.opening.errback(StoreUnavailable("away"))
         self.failureResultOf(subscribing, StoreUnavailable)
         self.assertEqual(len(self.hub), 0)
+
+    def refused(self) -> StoreUnavailable:
+        """What a store answers whose memory is full."""
+        answer = from_reply("OOM command not allowed")
+        assert isinstance(answer, StoreRefused)
+        self.store.opening = answer
+        return answer
+
+    def test_a_poll_with_nothing_to_store_is_held_by_a_store_that_takes_no_writes(self) -> None:
+        self.refused()
+        waiting = self.next(self.successResultOf(self.subscribe()))
+        self.clock.pump([RETRY] * 3)
+        self.hub.changed(SERIAL)
+        self.assertNoResult(waiting)
+        self.assertEqual(self.store.claims, [])
+        # It is recorded when it can be, and what it has yet to learn is sent then.
+        self.store.opening = succeed(Newer((update(9),)))
+        self.clock.advance(RETRY)
+        self.assertEqual(self.successResultOf(waiting), (update(9),))
+
+    def test_and_what_it_is_told_then_counts(self) -> None:
+        self.refused()
+        poll = self.successResultOf(self.subscribe())
+        waiting = self.next(poll)
+        self.store.opening = succeed(Newer(()))
+        self.clock.advance(RETRY)
+        self.assertNoResult(waiting)
+        self.hub.changed(SERIAL)
+        self.assertEqual(self.store.claims, [{KEY: 5}])
+
+    def test_it_ends_where_there_is_no_room_for_the_device(self) -> None:
+        self.refused()
+        waiting = self.next(self.successResultOf(self.subscribe()))
+        self.store.opening = Full("no room")
+        self.clock.advance(RETRY)
+        self.assertEqual(self.successResultOf(waiting), ())
+
+    def test_one_with_values_or_that_wants_no_hold_is_refused(self) -> None:
+        for about in ({"values": {"a": "1"}}, {"chunked": False}):
+            refused = self.refused()
+            failure = self.failureResultOf(self.subscribe(**about), StoreRefused)
+            self.assertIs(failure.value, refused)
+            self.assertEqual(len(self.hub), 0)
 
     def test_nor_does_a_device_that_goes_meanwhile(self) -> None:
         subscribing = self.subscribe()

@@ -30,6 +30,11 @@ class UploadTests(TestCase):
         ):
             os.utime(file, (age, age))
 
+    async def test_a_disk_that_is_nearly_full(self) -> None:
+        self.uploads = Uploads(self.folder, 1000, device_quota=20_000, total_quota=50_000, least_free=2**60)
+        await self.keep(b"plain")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
     async def test_as_it_came_and_unpacked(self) -> None:
         await self.keep(b"plain")
         await self.keep(gzip.compress(b"packed"))

@@ -2,11 +2,12 @@
 
 import contextlib
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.live.support import LiveDaemon, wait_until
 from tests.live.wire import Wire
@@ -31,6 +32,20 @@ class OutageCase(TestCase):
         daemon = LiveDaemon(sections, state=state, environ=environ)
         self.stack.callback(daemon.stop)
         return daemon
+
+    def small_disk(self, size: int) -> Path:
+        """Give a state directory on a disk of its own, of so many MiB."""
+        state = self.folder / "state"
+        state.mkdir(mode=0o700)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=700", "tmpfs", str(state)],
+            capture_output=True,
+            check=False,
+        )
+        if mounted.returncode:
+            raise SkipTest("a small disk to fill needs the right to mount one")
+        self.stack.callback(subprocess.run, ["umount", "-l", str(state)], check=True)
+        return state
 
     def homes(self, daemon: LiveDaemon) -> dict[str, int]:
         """Have all devices report something; gives the timestamps they then have."""

@@ -6,7 +6,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from twisted.trial.unittest import SkipTest
 from nled.store.binary import find
 from tests.live.outage import SERIALS, OutageCase
 from tests.live.support import LiveDaemon, serial_of, wait_until
+from tests.live.wire import basic
 
 TERMINATOR = b"0\r\n\r\n"
 # Twisted, once all is down, ends by the signal that it was sent.
@@ -48,6 +48,38 @@ class PrivateStoreTests(OutageCase):
             self.assertEqual(self.revisions(daemon, serial), {f"shared.{serial}": 2})
         self.assertEqual(daemon.ask("GET", "/nest/passphrase", serial=SERIALS[1]).json["value"], code)
         self.assertEqual(daemon.faults, [])
+
+    def test_factory_resets_said_meanwhile(self):
+        """Kept until the store is back: the next owner can claim, and a later entry takes nothing back."""
+        for pinned in (False, True):
+            with self.subTest(pinned=pinned):
+                program, barrier = self.store_that_waits()
+                daemon = self.start(
+                    redis={"binary": program, "deadline": 0.5},
+                    pairing={"required": True, "pin_password": pinned},
+                )
+                for serial in SERIALS[:2]:
+                    daemon.pair(serial, "first")
+                    # Now that it is known its password is pinned.
+                    daemon.ask("GET", "/nest/passphrase/status", serial=serial)
+                barrier.touch()
+                daemon.kill_store()
+                wait_until(lambda d=daemon: d.command(15, SERIALS[0]).status == 503, "it is away")
+                for serial, form, password in (
+                    (SERIALS[0], b"reset=TRUE", "password"),
+                    (SERIALS[1], b"reset=TRUE", "of somebody else"),
+                    (SERIALS[0], b"reset=FALSE", "password"),
+                ):
+                    headers = {"Authorization": basic(serial, password)}
+                    answer = daemon.ask("POST", "/nest/entry", form, serial=None, headers=headers)
+                    self.assertEqual((answer.status, len(answer.json)), (200, 11))
+                barrier.unlink()
+                self.works_again(daemon)
+                daemon.pair(SERIALS[0], "second")
+                if pinned:
+                    status = daemon.ask("GET", "/nest/passphrase/status", serial=SERIALS[1]).json
+                    self.assertEqual((status["claimed"], status["claimedBy"]), (True, "first"))
+                self.assertEqual(daemon.faults, [])
 
     def test_killed_again_and_again(self):
         daemon = self.start(redis={"deadline": 1.0})
@@ -107,18 +139,9 @@ class PrivateStoreTests(OutageCase):
 
     def test_full_disk(self):
         """Writes are refused until there is room, what was acknowledged stays, and polls are held."""
-        state = self.folder / "state"
-        state.mkdir(mode=0o700)
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(state)],
-            capture_output=True,
-            check=False,
-        )
-        if mounted.returncode:
-            raise SkipTest("a small disk to fill needs the right to mount one")
-        self.stack.callback(subprocess.run, ["umount", "-l", str(state)], check=True)
+        state = self.small_disk(4)
         filler = state / "filler"
-        daemon = self.start(state)
+        daemon = self.start(state, redis={"least_free_mb": 0})
         claims = self.homes(daemon)
         polls = self.hold(daemon, claims)
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
@@ -132,6 +155,7 @@ class PrivateStoreTests(OutageCase):
                 break
             kept = answer.json["objects"][0]["object_revision"]
         self.assertEqual(answer.status, 503, "the disk did not fill up")
+        self.assertEqual(answer.json["error"], "The server's disk is full. Nothing was changed.")
         self.answers_without_store(daemon)
         self.assertEqual(daemon.command(30, SERIALS[1]).status, 503)
         self.nothing_came(polls)

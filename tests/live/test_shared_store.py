@@ -10,7 +10,7 @@ from tests.live.outage import SERIALS, OutageCase
 from tests.live.support import LiveDaemon, wait_until
 from tests.live.test_events import Stream
 from tests.live.wire import Answer, Wire
-from tests.store.support import Server
+from tests.store.support import Between, Server
 
 # Requests a key may make in a minute.
 RATE = 8
@@ -67,6 +67,25 @@ class SharedStoreTests(OutageCase):
             for poll in polls.values():
                 while b'"target_temperature":%s,' % str(value).encode() not in poll.chunk():
                     pass
+
+    def test_only_what_is_told_is_cut_off(self):
+        """Polls are woken at once by what their own process writes, and in seconds by what another does."""
+        between = Between(self.server)
+        self.stack.callback(between.stop)
+        daemon = self.start(redis={"url": between.url})
+        polls = self.hold(daemon, self.homes(daemon))
+        stream = Stream(daemon)
+        self.stack.callback(stream.wire.close)
+        between.deafen()
+        first, *others = SERIALS
+        self.all_are_woken(daemon, {first: polls[first]}, 17.5)
+        self.assertIn("target_temperature", stream.next(first)["fields"])
+        wait_until(lambda: "notices: " in daemon.log, "it is said", 20)
+        self.all_are_woken(self.two, {serial: polls[serial] for serial in others}, 18.5)
+        between.mend()
+        wait_until(lambda: "notices: it is over" in daemon.log, "it is over", 20)
+        self.assertEqual(daemon.log.count("] notices: "), 2)
+        self.assertEqual(daemon.faults, [])
 
     def test_killed_under_load(self):
         """Each command that was said to be done is done, whatever became of the others."""

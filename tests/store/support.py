@@ -1,11 +1,13 @@
 """A real server for tests: found as nled finds one, started once for a whole run of trial."""
 
 import atexit
+import contextlib
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -89,6 +91,69 @@ class Server:
     def go_on(self) -> None:
         """End a pause."""
         self.process.send_signal(signal.SIGCONT)
+
+
+class Between:
+    """A unix socket that leads to a server, and can let no connection through on which somebody listens."""
+
+    def __init__(self, server: Server) -> None:
+        self._to = str(server.socket)
+        self._deaf = False
+        self._listeners: list[socket.socket] = []
+        self.path = server.directory / "between"
+        self.url = f"unix://{self.path}"
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(str(self.path))
+        self._door.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def deafen(self) -> None:
+        """End the connections on which somebody listens, and all of that kind to come."""
+        self._deaf = True
+        for each in self._listeners:
+            _end(each)
+
+    def mend(self) -> None:
+        """Let them through again."""
+        self._deaf = False
+
+    def stop(self) -> None:
+        """Let nobody through any more."""
+        _end(self._door)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._door.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            try:
+                server.connect(self._to)
+            except OSError:
+                _end(client)
+                continue
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source: socket.socket, to: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                if b"SUBSCRIBE" in data:
+                    self._listeners.append(source)
+                    if self._deaf:
+                        break
+                to.sendall(data)
+        except OSError:
+            pass
+        _end(source)
+        _end(to)
+
+
+def _end(either: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        either.shutdown(socket.SHUT_RDWR)
+    either.close()
 
 
 class Conversation(Protocol):

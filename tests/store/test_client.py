@@ -91,7 +91,7 @@ class LossTests(OwnServerTestCase):
         server.kill()
         await until(lambda: client.trouble)
         await self.assert_unavailable(client, "reached|lost", within=1, at_least=DEADLINE - 0.05)
-        self.assertIn("cannot be reached", client.trouble)
+        self.assertIn("cannot be reached", str(client.trouble))
         server.start()
         self.assertEqual(await self.eventually(client, "GET", "kept"), "1")
         self.assertIsNone(await client.command("GET", "lost"))
@@ -133,7 +133,7 @@ class LossTests(OwnServerTestCase):
         client = await self.connect(server.url)
         server.pause()
         await until(lambda: client.trouble)
-        self.assertIn("does not answer", client.trouble)
+        self.assertIn("does not answer", str(client.trouble))
         server.go_on()
         self.assertEqual(await self.eventually(client, "ECHO", "fine"), "fine")
 
@@ -142,7 +142,7 @@ class LossTests(OwnServerTestCase):
         server = self.serve()
         client = await self.connect(server.url)
         identity = await client.command("CLIENT", "ID")
-        await until(lambda: b"cmdstat_ping:calls=1," not in server.ask("INFO", "commandstats"))
+        await until(lambda: b"cmdstat_set:calls=" in server.ask("INFO", "commandstats"))
         self.assertEqual(await client.command("CLIENT", "ID"), identity)
 
     async def test_stop_ends_a_call_that_waits(self) -> None:
@@ -178,7 +178,7 @@ class StartTests(OwnServerTestCase):
         client = Client(reactor, server.address)
         self.addCleanup(client.stop)
         starting = Deferred.fromCoroutine(client.start(5))
-        await until(lambda: "cannot be reached" in client.trouble)
+        await until(lambda: "cannot be reached" in str(client.trouble))
         server.start()
         await starting
         self.assertEqual(await client.command("PING"), "PONG")
@@ -201,8 +201,8 @@ class StartTests(OwnServerTestCase):
         client = Client(reactor, parse(url), deadline=DEADLINE)
         self.addCleanup(client.stop)
         starting = Deferred.fromCoroutine(client.start(10))
-        await until(lambda: "refused user or password" in client.trouble)
-        self.assertNotIn("wrong", client.trouble)
+        await until(lambda: "refused user or password" in str(client.trouble))
+        self.assertNotIn("wrong", str(client.trouble))
         admin = await self.connect(f"unix://:right@{server.socket}")
         await admin.command("CONFIG", "SET", "requirepass", "wrong")
         await starting
@@ -211,7 +211,7 @@ class StartTests(OwnServerTestCase):
         await client.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         admin = await self.connect(f"unix://:other@{server.socket}")
         await admin.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        await until(lambda: client.trouble and "refused user or password" in client.trouble)
+        await until(lambda: client.trouble and "refused user or password" in str(client.trouble))
         await self.assert_unavailable(client, "refused user or password", within=1)
         await admin.command("CONFIG", "SET", "requirepass", "wrong")
         self.assertEqual(await self.eventually(client, "PING"), "PONG")

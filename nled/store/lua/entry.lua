@@ -1,7 +1,11 @@
--- What devices said of themselves at their entries: request.arrivals, each with serial, sender, facts
+-- What devices said of themselves at their entries: request.arrivals, each with serial, sender, pin (or empty), facts
 -- {name, text, ...}, mac and secret (or empty) and reset, whether it was reset to factory state; or with `heard`,
--- for one that was heard of in another way, and with its pin (or empty). Who is not known is an arrival by its
--- entry, and by nothing else. Of one the house has no room for, nothing is kept.
+-- for one that was heard of in another way. Who is not known is an arrival by its entry, and by nothing else. Of one
+-- the house has no room for, nothing is kept, nor of one that is pinned with another password.
+
+local function fits(arrival)
+  return arrival.pin == '' or (redis.call('GET', device_key(serial, 'pin')) or arrival.pin) == arrival.pin
+end
 
 -- It has forgotten every timestamp, and whose it is: it may be claimed anew.
 local function reset()
@@ -15,9 +19,8 @@ for _, arrival in ipairs(request.arrivals) do
   turn_to(arrival.serial)
   request.sender = arrival.sender
   if arrival.heard then
-    local pinned = arrival.pin ~= '' and redis.call('GET', device_key(serial, 'pin'))
-    if not pinned or pinned == arrival.pin then room().touch() end
-  elseif room().arrive() then
+    if fits(arrival) then room().touch() end
+  elseif fits(arrival) and room().arrive() then
     redis.call('HSET', facts, 'entry', now, unpack(arrival.facts))
     if arrival.mac ~= '' then learn_mac(arrival.mac, room().keep) end
     if arrival.secret ~= '' then

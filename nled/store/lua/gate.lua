@@ -9,8 +9,11 @@ elseif redis.call('EXISTS', device_key(serial, 'key')) == 1 then tier = 'pending
 local fits = 1
 if request.pin ~= '' then
   local pin = device_key(serial, 'pin')
-  if owner or own_place() or redis.call('ZSCORE', DEVICES, serial) then redis.call('SET', pin, request.pin, 'NX') end
-  room().keep(pin)
+  -- What is written need not be: that the store takes no writes keeps nobody out.
+  if not request.refused and (owner or own_place() or redis.call('ZSCORE', DEVICES, serial)) then
+    redis.pcall('SET', pin, request.pin, 'NX')
+    pcall(room().keep, pin)
+  end
   fits = (redis.call('GET', pin) or request.pin) == request.pin and 1 or 0
 end
 return { tier, fits }

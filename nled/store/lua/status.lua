@@ -13,9 +13,12 @@ local function end_offers(key)
   redis.call('HSET', view, 'o', counted, 'u', newest)
 end
 
-room().touch()
+-- What is written need not be: the answer is the same.
+if not request.refused then pcall(room().touch) end
 local claimed = redis.call('HMGET', device_key(serial, 'owner'), 'user', 'at', 'open')
 if claimed[1] and not claimed[3] then
-  for _, key in ipairs({ home_keys() }) do end_offers(key) end
+  for _, key in ipairs({ home_keys() }) do
+    if not request.refused then pcall(end_offers, key) end
+  end
 end
 return { claimed, redis.call('HMGET', device_key(serial, 'key'), 'code', 'expires') }

@@ -1,0 +1,159 @@
+"""A server that can be read and takes no writes: what is told of it, once, and what goes on."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+import nled.store
+from nled.domain.archive.records import HistoryRecord
+from nled.domain.people import ApiKey, new_key
+from nled.store import errors, link
+from nled.store.api_keys import ApiKeys
+from nled.store.archive import Archive
+from nled.store.client import Client, Script, StoreError, StoreRefused, StoreUnavailable
+from nled.store.devices import _snapshot_of
+from nled.store.scripts import _ALL, Limits, Scripts, _text
+from tests.store.support import OwnServerTestCase, StoreTestCase, until
+
+NOW = 1_795_000_000_000
+SERIAL = "02AA01AC33140F61"
+WRITE = Script("write", "return redis.call('SET', 'k', 'v')")
+FULL = "The server's memory is full. Nothing was changed."
+
+
+class RefusalTests(OwnServerTestCase):
+    async def setUp(self) -> None:
+        self.patch(link, "_HEARTBEAT", 0.02)
+        self.told: list[errors.Reason | None] = []
+        self.server = self.serve()
+        self.client = Client(reactor, self.server.address, changed=self.told.append)
+        self.addCleanup(self.client.stop)
+        await self.client.start(5)
+        self.told.clear()
+
+    @property
+    def words(self) -> list[str | None]:
+        return [reason and reason.word for reason in self.told]
+
+    async def set(self, name: str, value: object) -> None:
+        self.server.ask("CONFIG", "SET", name, str(value))
+
+    async def beats(self, number: int = 5) -> None:
+        """Wait for so many heartbeats."""
+        self.server.ask("CONFIG", "RESETSTAT")
+
+        def beaten() -> bool:
+            told = self.server.ask("INFO", "commandstats").decode()
+            found = re.search(r"cmdstat_set:calls=(\d+).*rejected_calls=(\d+)", told)
+            return found is not None and int(found[1]) + int(found[2]) >= number
+
+        await until(beaten)
+
+    async def test_each_change_is_told_once(self) -> None:
+        for name, bad, good, word in (
+            ("maxmemory", 1, 0, "memory"),
+            ("min-replicas-to-write", 1, 0, "replicas"),
+        ):
+            with self.subTest(word):
+                self.told.clear()
+                await self.set(name, bad)
+                # Nobody has to be refused for it to be noticed.
+                await until(lambda: self.told)
+                for _ in range(3):
+                    with self.assertRaisesRegex(StoreRefused, "Nothing was changed"):
+                        await self.client.run(WRITE, [])
+                await self.beats()
+                self.assertEqual(self.words, [word])
+                await self.set(name, good)
+                await until(lambda: len(self.told) > 1)
+                await self.client.run(WRITE, [])
+                await self.beats()
+                self.assertEqual(self.words, [word, None])
+
+    async def test_busy(self) -> None:
+        await self.set("busy-reply-threshold", 20)
+        other = await self.connect(self.server.url, deadline=5)
+        endless = Deferred.fromCoroutine(other.command("EVAL", "while true do end", 0))
+        await until(lambda: self.told)
+        self.server.ask("SCRIPT", "KILL")
+        await self.assertFailure(endless, StoreError, StoreUnavailable)
+        await until(lambda: len(self.told) > 1)
+        self.assertEqual(self.words, ["busy", None])
+
+    async def test_one_reason_after_another(self) -> None:
+        await self.set("maxmemory", 1)
+        await until(lambda: self.told)
+        self.server.kill()
+        await until(lambda: len(self.told) > 1)
+        self.server.start()
+        await until(lambda: self.client.trouble is None)
+        await until(lambda: self.told[-1] is None)
+        # Whether it was full before it died is not known any more until something is written.
+        self.assertEqual([word for word in self.words if word != "loading"][:2], ["memory", "away"])
+
+    async def test_a_heartbeat_writes_nothing(self) -> None:
+        await self.beats()
+        self.assertEqual(self.server.ask("DBSIZE"), b":0\r\n")
+
+    async def test_a_key_is_good_without_being_counted(self) -> None:
+        keys, token = ApiKeys(self.client), new_key(lambda _: 7)
+        await keys.make(token, ApiKey(token.id, "k", ("read",), None, None, NOW, None, None))
+        _, count = await keys.bearer(token, "1.1.1.1", NOW, 10, 10)
+        self.assertEqual(count, 1)
+        await self.set("maxmemory", 1)
+        for _ in range(3):
+            principal, _ = await keys.bearer(token, "1.1.1.1", NOW, 10, 10)
+            self.assertEqual(principal.key, token.id)
+        other = new_key(lambda _: 8)
+        for _ in range(20):
+            self.assertEqual(await keys.bearer(other, "1.1.1.1", NOW, 10, 10), "wrong")
+
+    async def test_a_history_is_refused_and_not_left_out(self) -> None:
+        limits = Limits(10, 10, 10_000, 10**9, 10**6, 10**9, 1000)
+        self.server.ask("ZADD", "nled:devices", str(NOW), SERIAL)
+        await self.set("maxmemory", 1)
+        record = HistoryRecord(SERIAL, [((NOW, 0), {"target": "20"})])
+        with self.assertRaisesRegex(StoreRefused, FULL):
+            await Archive(Scripts(self.client, limits)).restore(record, NOW)
+
+
+class ScriptTests(StoreTestCase):
+    """Scripts that are said to read: they are let through where nothing may be written."""
+
+    def scripts(self) -> Iterator[Script]:
+        for module in iter_modules(nled.store.__path__):
+            for value in vars(import_module(f"nled.store.{module.name}")).values():
+                if isinstance(value, Script):
+                    yield value
+        yield _snapshot_of(None)
+
+    async def writes(self, text: str) -> set[str]:
+        """The commands that a piece of Lua calls and that write."""
+        called = set(re.findall(r"redis\.call\('(\w+)'", text))
+        answers = await self.client.command("COMMAND", "INFO", *sorted(called)) if called else []
+        return {name for name, *about in answers if "write" in about[1]}
+
+    async def test_they_do(self) -> None:
+        shared = "\n".join(map(_text, _ALL))
+        form = r"^(?:local function )?(\w+)(?: = function)?(\([^\n]* end$|\(.*?^end$)"
+        bodies = dict(re.findall(form, shared, re.MULTILINE | re.DOTALL))
+        self.assertIn("missed", bodies)
+        writers = {name for name, body in bodies.items() if await self.writes(body)}
+        self.assertLessEqual({"contact", "record", "miss"}, writers)
+        grown = set()
+        while grown != writers:
+            grown = set(writers)
+            calls = re.compile(rf"\b(?:{'|'.join(writers)})\(")
+            writers |= {name for name, body in bodies.items() if calls.search(body)}
+        reading = [script for script in self.scripts() if not script.writes]
+        self.assertGreater(len(reading), 8)
+        for script in reading:
+            with self.subTest(script.name):
+                # What is tried and need not succeed is left out.
+                own = re.sub(r"pcall\([^\n]*", "", script.parts[-1])
+                self.assertEqual(await self.writes(own), set())
+                self.assertNotRegex(own, calls)
