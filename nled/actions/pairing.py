@@ -146,6 +146,7 @@ class Arrivals:
     _timer: IDelayedCall | None = None
     # Whether the last try failed; there is one at a time then.
     _failing: bool = False
+    _stopped: bool = False
 
     def heard(self, serial: str, sender: str, pin: str) -> None:
         """Note that a device was heard of, by something that the store is not asked for."""
@@ -189,9 +190,13 @@ class Arrivals:
 
     async def stop(self) -> None:
         """Try no more; what waits is lost."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._give_up()
+
+    def _give_up(self) -> None:
         for arrival in self._waiting.values():
             if arrival.reset:
                 _log.warn(
@@ -199,6 +204,7 @@ class Arrivals:
                     "owner, take it from the old one with nledctl unpair.",
                     serial=arrival.serial,
                 )
+        self._waiting.clear()
 
     def _take(self, arrival: Arrival) -> None:
         key = arrival.serial, arrival.pin
@@ -216,7 +222,7 @@ class Arrivals:
         self._waiting[key] = arrival
 
     def _keep_soon(self) -> None:
-        if self._timer is None and not self._failing:
+        if self._timer is None and not (self._failing or self._stopped):
             self._keep_in(0)
 
     def _keep_in(self, seconds: float) -> None:
@@ -253,7 +259,10 @@ class Arrivals:
         self._failing = True
         for kept in resets:
             _fire(None, kept)
-        self._keep_in(_BETWEEN_TRIES)
+        if self._stopped:
+            self._give_up()
+        else:
+            self._keep_in(_BETWEEN_TRIES)
 
 
 def _fire(_: None, kept: Deferred[None]) -> None:

@@ -119,4 +119,4 @@ def _updates(reply: Sequence[Any]) -> tuple[Update, ...]:
 
 
 _SUBSCRIBE, _REREAD, _PUT = load("subscribe", HOMES), load("reread", HOMES), load("put", WRITING)
-_PUSHED, _METADATA = load("pushed", READING), load("metadata", READING, writes=False)
+_PUSHED, _METADATA = load("pushed", READING), load("metadata", writes=False)

@@ -17,8 +17,8 @@ class Arrival:
     """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset.
 
     `secret` is the password it came with, or "": what its own Settings API wants to hear (PROTOCOL.md g.5).
-    `sender` is the client address. With a `pin`, the hash of its password, it is kept only for the device that
-    was pinned with it.
+    `sender` is the client address. With a `pin`, the hash of its password, it is kept only for the device
+    that was pinned with it.
     """
 
     serial: str

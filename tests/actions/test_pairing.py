@@ -116,6 +116,13 @@ class ArrivalsTests(SynchronousTestCase):
         [line] = said
         self.assertIn("AAAAAAAAAA: its factory reset is lost", line)
 
+    def test_a_try_that_nled_stops_in_is_the_last(self) -> None:
+        self.arrivals.heard("A" * 10, "10.0.0.1", "")
+        self.clock.advance(0)
+        self.successResultOf(Deferred.fromCoroutine(self.arrivals.stop()))
+        self.away()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_a_password_that_can_be_the_key_of_its_settings_is_kept(self) -> None:
         for serial, password in (("A", b"aB3xK9"), ("B", b""), ("C", b'a"b')):
             self.arrivals.entered(serial * 10, {}, password)

@@ -119,7 +119,7 @@ class GreetingTests(OwnServerTestCase):
             await self.connect(f"redis://127.0.0.1:{server.port}", patience=0.5)
 
     async def test_too_old(self) -> None:
-        words = "The store is redis 6.0.16, which is too old for nled; upgrade it to Redis 6.2 or newer"
+        words = "The store is redis 6.0.16, which is too old for nled. Upgrade it to Redis 6.2 or newer"
         await self.assert_refused(words, HELLO=hello("redis", "6.0.16"))
 
     async def test_too_old_to_say_hello(self) -> None:
@@ -141,6 +141,6 @@ class GreetingTests(OwnServerTestCase):
         client = await self.connect(f"redis://127.0.0.1:{server.port}")
         answers["HELLO"] = hello("redis", "6.0.16")
         server.conversations[-1].transport.abortConnection()
-        await until(lambda: client.trouble and "too old" in client.trouble)
+        await until(lambda: client.trouble and "too old" in str(client.trouble))
         answers["HELLO"] = hello("redis", "7.0.15")
         self.assertEqual(await self.eventually(client, "PING"), "PONG")

@@ -1,6 +1,7 @@
 -- Where a device's buckets stand: {revision, timestamp, key} each; nothing is written but that it was heard of.
 
-room().touch()
+-- What is written need not be.
+if not request.refused then pcall(room().touch) end
 
 local keys, answer = redis.call('SMEMBERS', index), {}
 table.sort(keys)
