@@ -1,6 +1,7 @@
 """What is done every few seconds: the clocks compared, silent devices told of, old state swept."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
@@ -10,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from nled.domain.agreement import TRUSTED, Agreement, Sample
-from nled.store.client import StoreUnavailable
+from nled.store.client import StoreRefused, StoreUnavailable
 from nled.store.upkeep import Upkeep
 from nled.troubles import Troubles
 
@@ -91,11 +92,9 @@ class Housekeeping:
             agreement = await self._compare()
             # Not the time of each question: the clock might be stepped between it and the comparison.
             now = agreement.last.wall
-            while await self._store.tell_silent(now, self._ages.silent, stepped=self._stepped):
-                pass
-            if self._stepped:
-                await self._store.sync_again(self._host, agreement.saved())
-            self._stepped = False
+            # What follows only takes away, so it may end what these are refused for.
+            with suppress(StoreRefused):
+                await self._tell_silent(now, agreement)
             while await self._settle():
                 pass
             if agreement.lasted(_CALM):
@@ -111,6 +110,13 @@ class Housekeeping:
             self._log.debug("Could not look for silent devices: the store is away.")
         except Exception:  # noqa: BLE001 - see above
             self._log.failure("Could not look for silent devices")
+
+    async def _tell_silent(self, now: int, agreement: Agreement) -> None:
+        while await self._store.tell_silent(now, self._ages.silent, stepped=self._stepped):
+            pass
+        if self._stepped:
+            await self._store.sync_again(self._host, agreement.saved())
+        self._stepped = False
 
     async def _compare(self) -> Agreement:
         """Compare the clocks, and say by how much the wall clock was stepped if it was."""

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.domain.agreement import TRUSTED
 from nled.housekeeping import EVERY, Ages, Housekeeping
 from nled.store.client import StoreUnavailable
+from nled.store.errors import from_reply
 from nled.store.upkeep import Expired
 from nled.troubles import Troubles
 
@@ -95,6 +96,13 @@ class HousekeepingTests(SynchronousTestCase):
         self.look(2)
         self.assertEqual(len(self.look()), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_full_store_is_swept(self) -> None:
+        """What is deleted makes room: that nobody can be told of as silent does not keep it."""
+        self.keeping.start()
+        self.agree(TRUSTED - 2000)
+        self.store.answers = [from_reply("OOM command not allowed")]
+        self.assertEqual(self.look(), ["silent", "expire", "tidy"])
 
     def test_stop_waits_for_a_look_under_way(self) -> None:
         looking: Deferred[None] = Deferred()

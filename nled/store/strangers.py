@@ -6,6 +6,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from nled.domain.strangers import Stranger
+from nled.store.client import StoreRefused, StoreUnavailable
 from nled.store.scripts import Scripts, load
 
 Why = Literal["arrivals", "address", "devices", "bytes"]
@@ -49,8 +50,14 @@ class Strangers:
     async def forget(self, now: int) -> int:
         """Forget the devices that `unowned` lists, in steps; returns how many there were."""
         forgotten = 0
-        while step := int(await self._scripts.ask(_FORGET, "", now, most=_FORGOTTEN_AT_ONCE)):
-            forgotten += step
+        try:
+            while step := int(await self._scripts.ask(_FORGET, "", now, most=_FORGOTTEN_AT_ONCE)):
+                forgotten += step
+        except StoreRefused as error:
+            if not forgotten:
+                raise
+            # It would say that nothing was changed.
+            raise StoreUnavailable(str(error.reason)) from error
         return forgotten
 
 
@@ -58,4 +65,5 @@ def _strangers(reply: Sequence[Any]) -> list[Stranger]:
     return [Stranger(serial, grade, address, int(float(at))) for serial, grade, address, at in reply]
 
 
-_SETTLE, _STRANGERS, _FORGET = load("settle"), load("strangers"), load("forget_strangers")
+_SETTLE, _FORGET = load("settle"), load("forget_strangers")
+_STRANGERS = load("strangers", writes=False)
