@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bench import requests
 from bench.endpoints import prepare
 from bench.load import Client, Loop, Pinger, round_trip
-from bench.servers import Daemon
+from bench.servers import Daemon, room_for
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Listing:
 
 def measure(core: int, store_core: int, few: int, many: int, tries: int) -> Listing:
     """Measure on a daemon of its own, first with few devices."""
-    settings = f"limits: {{devices: {many}}}\nlog: {{level: warn}}\n"
+    settings = room_for(many)
     with Daemon(core, store_core, settings=settings) as daemon:
         prepare(daemon, few)
         few_us = round_trip(daemon.control, requests.devices(), tries)

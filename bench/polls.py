@@ -10,7 +10,7 @@ from bench import requests
 from bench.endpoints import Device, prepare
 from bench.fleet import AT_ONCE, Fleet
 from bench.load import BenchError, Client, Pinger, drive, exchange, round_trip
-from bench.servers import Daemon, Floor
+from bench.servers import Daemon, Floor, room_for
 
 # How long a push may take before it counts as lost.
 _LOST = 5.0
@@ -63,7 +63,7 @@ def measure(core: int, store_core: int, count: int, commands_per_second: int, se
     with Daemon(core, store_core) as daemon:
         time.sleep(1)
         idle = daemon.rss()
-    settings = f"limits: {{devices: {count + 100}}}\nlog: {{level: warn}}\n"
+    settings = room_for(count + 100)
     with Daemon(core, store_core, settings=settings) as daemon:
         devices = prepare(daemon, count)
         time.sleep(1)

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from bench.load import HERE, BenchError
-from bench.servers import Daemon, pin
+from bench.servers import Daemon, pin, room_for
 
 # A progress line of `nledctl simulate`, the last of which is the summary.
 _SUMMARY = re.compile(r"([\d,]+) devices?: ([\d,]+) booted, ([\d,]+) held, .*?([\d,]+) complaints")
@@ -25,7 +25,7 @@ class Simulated:
 
 def measure(core: int, load_core: int, store_core: int, count: int, seconds: float) -> Simulated:
     """Run `nledctl simulate` against a daemon of its own."""
-    settings = f"limits: {{devices: {count + 100}}}\nlog: {{level: warn}}\n"
+    settings = room_for(count + 100)
     with Daemon(core, store_core, settings=settings) as daemon:
         command = [sys.executable, "-c", "from nled.ctl import main; main()", "simulate"]
         url = f"http://{HERE}:{daemon.port}"

@@ -9,7 +9,7 @@ from statistics import quantiles
 from bench import requests
 from bench.endpoints import prepare
 from bench.load import BenchError, Client, Loop, connect, send_all
-from bench.servers import Daemon
+from bench.servers import Daemon, room_for
 
 _CHANGED = re.compile(rb'"serial":"(\w+)","kind":"changed"')
 # How long an event may take before it counts as lost, and the beginning of a stream before it is an error.
@@ -72,7 +72,7 @@ class Listener:
 def measure(core: int, store_core: int, count: int, commands_per_second: int, seconds: float) -> Streams:
     """Let so many listen on a daemon of its own, and change something so often."""
     changes = int(commands_per_second * seconds)
-    settings = f"limits: {{devices: {changes}}}\nlog: {{level: warn}}\n"
+    settings = room_for(changes)
     with Daemon(core, store_core, settings=settings) as daemon:
         devices = prepare(daemon, changes)
         loop = Loop()
