@@ -55,6 +55,7 @@ nled:online                 zset   serial by last contact (ms)       until found
 nled:clock:HOST             string since when its clocks agree       a day
 nled:events                 stream the last notices: n, f            the newest 10 000 or so
 nled:changes                pub/sub one line for each change         -
+nled:probe                  -      nothing, see PROBE                never there
 =========================== ====== ================================= ================================
 
 A bucket's hash has these fields: `r` revision, `t` timestamp, `w` timestamp of the newest server
