@@ -25,7 +25,7 @@ from nled.store.devices import Devices, Write, Written
 # The device itself or another process may write between our looking and our writing; so often is a fault.
 _TRIES = 51
 # Seconds that a command waits for those before it, and how many may wait for one device.
-_TURN = 5.0
+_TURN = 15.0
 _MOST_WAITING = 256
 # Of a write that has come so far there is no more to wait for.
 _FINAL = ("acknowledged", "expired")
