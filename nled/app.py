@@ -25,6 +25,7 @@ from nled import __version__, local_socket
 from nled.actions.feed import Feed
 from nled.clocks import wall
 from nled.config import Config
+from nled.descriptors import Descriptors
 from nled.domain.availability import window
 from nled.domain.notice import Notice
 from nled.hub import Hub
@@ -112,7 +113,17 @@ class Daemon(Service):
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 
         feed = Feed(self._reactor)
-        sites = wire(self._reactor, self._now, config, client, hub, feed, troubles=self._troubles)
+        descriptors = Descriptors(self._reactor, self._troubles)
+        sites = wire(
+            self._reactor,
+            self._now,
+            config,
+            client,
+            hub,
+            feed,
+            troubles=self._troubles,
+            room=descriptors.enough,
+        )
         client.back = sites.store_is_back
         silence = window(config.transport.hold)
 
@@ -161,6 +172,9 @@ class Daemon(Service):
         if config.control_socket is not None:
             port = await local_socket.listen(self._reactor, config.control_socket, sites.local)
             self._started.append(("control socket", partial(maybeDeferred, port.stopListening)))
+        # The socket does not rest: the administrator has the last word.
+        descriptors.start(self.control_port, self.device_port)
+        self._started.append(("descriptors", descriptors.stop))
         self._started.append(("housekeeping", sites.housekeeping.stop))
         sites.housekeeping.start()
         self._log.info(

@@ -1,12 +1,15 @@
 """What of the log is passed on: twistd has begun to log before there are settings, and knows no levels."""
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
+    LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     formatEventAsClassicLogText,
     formatTime,
     globalLogPublisher,
@@ -14,6 +17,10 @@ from twisted.logger import (
 
 # Tell of each connection that one was made; the lines that matter would drown.
 _CHATTY = ("twisted.internet.endpoints", "twisted.web.client")
+# Say thousands of times a second that no file can be opened, with tracebacks; nled.descriptors says it once.
+_TOLD_BETTER = tuple(
+    f"twisted.internet.{each}" for each in ("tcp.Port", "tcp._FileDescriptorReservation", "unix.Port")
+)
 
 
 def pass_on(level: str) -> None:
@@ -26,7 +33,17 @@ def pass_on(level: str) -> None:
         if isinstance(observer, FileLogObserver):
             observer.formatEvent = Lines().line
         globalLogPublisher.removeObserver(observer)
-        globalLogPublisher.addObserver(FilteringLogObserver(observer, [wanted]))
+        globalLogPublisher.addObserver(
+            FilteringLogObserver(observer, [cast("ILogFilterPredicate", _told_better), wanted])
+        )
+
+
+def _told_better(event: LogEvent) -> Any:
+    return (
+        PredicateResult.no
+        if str(event.get("log_namespace")).startswith(_TOLD_BETTER)
+        else PredicateResult.maybe
+    )
 
 
 class Lines:

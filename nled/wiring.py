@@ -109,6 +109,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     feed: Feed,
     *,
     troubles: Troubles,
+    room: Callable[[], bool] = lambda: True,
 ) -> Sites:
     """Make the sites on one store, one hub and one feed."""
     relief = Relief(reactor)
@@ -117,7 +118,9 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         await arrivals.stop()
         await lan.stop()
 
-    def site(router: Router, most_body: int, *, by_head: bool = False) -> BoundedSite:
+    def site(
+        router: Router, most_body: int, room: Callable[[], bool] = lambda: True, *, by_head: bool = False
+    ) -> BoundedSite:
         return BoundedSite(
             router.resource(),
             reactor,
@@ -127,6 +130,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
             by_head=by_head,
             on_relief=relief,
             access_log=config.log.level == "debug",
+            room=room,
         )
 
     scripts = Scripts(client, _limits(config))
@@ -216,8 +220,8 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     api.add(*EventRoutes(reactor, watches).endpoints())
 
     return Sites(
-        site(device, max(config.limits.body_bytes, config.uploads.max_bytes)),
-        site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
+        site(device, max(config.limits.body_bytes, config.uploads.max_bytes), room),
+        site(api.router, max(config.limits.body_bytes, MOST_BODY), room, by_head=True),
         site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         api,
         events,

@@ -21,6 +21,7 @@ FLOORS = {
     "clocks": set(),
     "memory": set(),
     "housekeeping": {"domain", "store", "troubles"},
+    "descriptors": {"troubles"},
     "lan": {"domain"},
     "actions": {"domain", "store", "hub", "lan", "troubles"},
     # Of the store, the edge knows only that it can be away or full: it has to answer that.
@@ -39,6 +40,7 @@ FLOORS = {
         "web",
         "wiring",
         "local_socket",
+        "descriptors",
         "troubles",
     },
     "logs": set(),

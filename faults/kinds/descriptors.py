@@ -13,7 +13,7 @@ class FailedSpawn(Kind):
 
     name = "failed-spawn"
     line = r"The private store cannot be started"
-    also = (r"store: .*", r"The private store ended", r"descriptor")
+    also = (r"store: .*", r"The private store ended", r"descriptors: Nearly all")
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid
@@ -33,12 +33,14 @@ class Descriptors(Kind):
     """More connections come than the daemon has descriptors for."""
 
     name = "descriptors"
-    line = r"descriptor"
+    line = r"descriptors: Nearly all"
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid
         self._limits = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (world.service.descriptors + 5, self._limits[1]))
+        # Those that nled keeps back for itself, and a few.
+        limit = world.service.descriptors + 40
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (limit, self._limits[1]))
         self._crowd: list[socket.socket] = []
         for _ in range(50):
             with suppress(OSError):

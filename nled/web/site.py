@@ -165,6 +165,7 @@ class BoundedSite(Site):
         by_head: whether requests are handled by their heads; handlers then take bodies by
             `BoundedRequest.body`.
         bodies: what is kept of those under way.
+        room: whether the process can have another one at all; asked for each.
         access_log: whether each request is told at level debug; without query strings, which may hold
             secrets.
 
@@ -189,6 +190,7 @@ class BoundedSite(Site):
         by_head: bool = False,
         on_relief: Callable[[], None] = _nothing,
         access_log: bool = False,
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(
             resource, BoundedRequest, reactor=reactor, timeout=PATIENCE, parsePOSTFormSubmission=False
@@ -196,6 +198,7 @@ class BoundedSite(Site):
         self.most_body = most_body
         self.most_connections = most_connections
         self.access_log = access_log
+        self.room = room
         self.connections = 0
         self._now = now
         self.by_head = by_head
@@ -213,6 +216,8 @@ class BoundedSite(Site):
         """Take a connection, or close it at once when there are too many."""
         if self.connections >= self.most_connections:
             self._log.warn("Closing a connection from {addr}: limits.connections reached.", addr=addr)
+            return None
+        if not self.room():
             return None
         return super().buildProtocol(addr)
 

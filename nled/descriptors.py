@@ -1,0 +1,72 @@
+"""The last file descriptors are kept back: for the store, for files, and for the administrator's socket."""
+
+import os
+import resource
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from nled.troubles import Troubles
+
+_EVERY = 1.0
+_KEPT = 32
+_NAME = "descriptors"
+_FIX = (
+    "Raise LimitNOFILE of the unit (or ulimit -n), or lower limits.connections, and see who has so many "
+    "connections (ss -tn)."
+)
+
+
+class Descriptors:
+    """While too few are left, the ports rest: connections wait in the kernel, and those that are open go on.
+
+    Without it, accepting would fail in an endless loop, and a store that has died could not be started.
+    """
+
+    def __init__(self, clock: IReactorTime, troubles: Troubles) -> None:
+        self._troubles = troubles
+        self._ports: list[Any] = []
+        self._short = False
+        self._loop = LoopingCall(self.enough)
+        self._loop.clock = clock
+
+    def start(self, *ports: Any) -> None:
+        """Look after these ports, at each connection and every second."""
+        self._ports = list(ports)
+        self._loop.start(_EVERY, now=False)
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def enough(self) -> bool:
+        """Look whether enough are left, and let the ports rest or go on accordingly."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        kept = min(_KEPT, limit // 4)
+        # Twice as many must be free again, or each connection that ends would be told of.
+        short = _lowest_free(limit) >= limit - (2 * kept if self._short else kept)
+        if short != self._short:
+            self._short = short
+            for port in self._ports:
+                (port.stopReading if short else port.startReading)()
+        if short:
+            self._troubles.report(
+                _NAME,
+                f"Nearly all of the {limit} files that nled may open are open: new connections wait.",
+                _FIX,
+            )
+        else:
+            self._troubles.clear(_NAME)
+        return not short
+
+
+def _lowest_free(limit: int) -> int:
+    """The number that the next file would get; the limit if there is none, here or in the whole system."""
+    try:
+        descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return limit
+    os.close(descriptor)
+    return descriptor
