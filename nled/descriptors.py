@@ -11,6 +11,8 @@ from nled.troubles import Troubles
 
 _EVERY = 1.0
 _KEPT = 32
+# Seconds without a shortage until it counts as over: those who waited may be too many again.
+_CALM = 10.0
 _NAME = "descriptors"
 _FIX = (
     "Raise LimitNOFILE of the unit (or ulimit -n), or lower limits.connections, and see who has so many "
@@ -21,13 +23,17 @@ _FIX = (
 class Descriptors:
     """While too few are left, the ports rest: connections wait in the kernel, and those that are open go on.
 
+    The few that are accepted in the same turn as the one that was too many are closed.
+
     Without it, accepting would fail in an endless loop, and a store that has died could not be started.
     """
 
     def __init__(self, clock: IReactorTime, troubles: Troubles) -> None:
         self._troubles = troubles
         self._ports: list[Any] = []
+        self._clock = clock
         self._short = False
+        self._short_at = 0.0
         self._loop = LoopingCall(self.enough)
         self._loop.clock = clock
 
@@ -45,19 +51,20 @@ class Descriptors:
         """Look whether enough are left, and let the ports rest or go on accordingly."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         kept = min(_KEPT, limit // 4)
-        # Twice as many must be free again, or each connection that ends would be told of.
+        # Twice as many must be free again, or they would go on and rest with each connection that ends.
         short = _lowest_free(limit) >= limit - (2 * kept if self._short else kept)
         if short != self._short:
             self._short = short
             for port in self._ports:
                 (port.stopReading if short else port.startReading)()
         if short:
+            self._short_at = self._clock.seconds()
             self._troubles.report(
                 _NAME,
-                f"Nearly all of the {limit} files that nled may open are open: new connections wait.",
+                f"Nearly all of the {limit} files that nled may open are open: new connections have to wait.",
                 _FIX,
             )
-        else:
+        elif self._clock.seconds() - self._short_at >= _CALM:
             self._troubles.clear(_NAME)
         return not short
 

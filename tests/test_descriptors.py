@@ -58,7 +58,21 @@ class DescriptorsTests(TestCase):
         self.assertFalse(self.descriptors.enough())
         self.limit_to(lowest + 65)
         self.clock.advance(1)
+        self.assertEqual(self.seen(), (True, ["descriptors"]))
+        self.clock.pump([1] * 9)
         self.assertEqual(self.seen(), (True, []))
+
+    def test_over_and_over(self):
+        """Those who waited are too many again: it is not told each time."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for _ in range(5):
+            self.limit_to(0)
+            self.clock.advance(1)
+            [trouble] = self.troubles
+            self.limit_to(limit)
+            self.clock.pump([1] * 9)
+            self.assertEqual(self.seen(), (True, ["descriptors"]))
+            self.assertEqual([*self.troubles], [trouble])
 
     def test_none_is_left(self):
         """Not even for looking."""

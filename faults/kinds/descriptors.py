@@ -14,6 +14,8 @@ class FailedSpawn(Kind):
     name = "failed-spawn"
     line = r"The private store cannot be started"
     also = (r"store: .*", r"The private store ended", r"descriptors: Nearly all")
+    # Who comes anew waits in the kernel.
+    complaints = ("no end of the answer",)
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid
@@ -21,7 +23,7 @@ class FailedSpawn(Kind):
         # Whatever it wants to open, it may not; what it has open stays.
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (3, self._limits[1]))
         world.service.kill_store()
-        await refused(world, 2 * len(world.homes))
+        await refused(world)
         # Long enough for several tries.
         await world.pause(1.5)
 

@@ -16,7 +16,7 @@ class StoreHung(Kind):
     """The store stands still, as on a disk that does not answer, and goes on."""
 
     name = "store-hung"
-    line = r"store.*(does not answer|no answer|hangs)"
+    line = r"store: .*(does not answer|did not answer)"
     # Headers come when the deadline of the store is over.
     complaints = ("the headers took",)
 
