@@ -15,11 +15,13 @@ class Kind:
         line: a regular expression for the one line of the log that says what happened and what to do;
             empty if nobody has to be told.
         lines: how many of it there are, where a fault is more than one thing.
+        stands: whether nled goes on listing it as a trouble when the cause is gone, for somebody to look at.
         also: regular expressions for further warnings that belong to it.
         complaints: regular expressions for what thermostats may complain about.
         outage: the longest time, in seconds, for which nothing may be acknowledged to somebody.
         refuses: whether anything at all may be refused; a 503 or a lost connection is a failure otherwise.
         resets: whether a thermostat says meanwhile that it was reset to factory state.
+        codes_end: whether the code on a screen may be another one after it.
         ends: whether the daemon ends.
     """
 
@@ -27,11 +29,13 @@ class Kind:
     world: ClassVar[str] = "steady"
     line: ClassVar[str] = ""
     lines: ClassVar[int] = 1
+    stands: ClassVar[bool] = False
     also: ClassVar[tuple[str, ...]] = ()
     complaints: ClassVar[tuple[str, ...]] = ()
     outage: ClassVar[float] = 30.0
     refuses: ClassVar[bool] = True
     resets: ClassVar[bool] = False
+    codes_end: ClassVar[bool] = False
     ends: ClassVar[bool] = False
 
     def missing(self) -> str:

@@ -84,7 +84,8 @@ class World:
     hosted: Caller = field(init=False)
     follower: Follower = field(init=False)
     _callers: list[Caller] = field(factory=list, init=False)
-    _errands: list[Deferred[Any]] = field(factory=list, init=False)
+    _errands: set[Deferred[Any]] = field(factory=set, init=False)
+    _devices: list[Thermostat] = field(factory=list, init=False)
     _quiet: bool = field(default=True, init=False)
     _busy: int = field(default=0, init=False)
     _serials: int = field(default=0, init=False)
@@ -119,9 +120,9 @@ class World:
 
     async def end(self) -> None:
         """End all of it, and leave nothing behind."""
-        for errand in self._errands:
+        for errand in tuple(self._errands):
             errand.cancel()
-        await DeferredList([Deferred.fromCoroutine(home.device.stop()) for home in self.homes])
+        await DeferredList([Deferred.fromCoroutine(device.stop()) for device in self._devices])
         for caller in self._callers:
             await caller.close()
         if hasattr(self, "service"):
@@ -162,28 +163,46 @@ class World:
             retry=0.3,
             on_event=heard,
         )
+        self._devices.append(device)
         self._go(device.run())
         return device
 
+    async def switch_off(self, device: Thermostat) -> None:
+        """A thermostat is gone for good, or begins anew."""
+        self._devices.remove(device)
+        await device.stop()
+
     async def claim(self, device: Thermostat, user: str) -> None:
-        """Claim a thermostat by the code on its screen, as soon as it shows one."""
+        """Claim a thermostat by the code on its screen."""
+        if not await self.try_code(device, user):
+            raise Failed(f"{device.serial} cannot be claimed by the code on its screen")
+
+    async def try_code(self, device: Thermostat, user: str) -> bool:
+        """Type the code on a thermostat's screen, as soon as it shows one; tells whether it was taken."""
         serial = device.serial
         await self.when(device, lambda it: it.code and it.state == "held", "shows a code")
-        status, answer = await self.visitor.ask(
-            "POST", "/api/register", {"code": device.code, "userId": user}
-        )
-        if not answer.get("success"):
+        body = {"code": device.code, "userId": user}
+        status, answer = await self.visitor.ask("POST", "/api/register", body)
+        if status != 200:
             raise Failed(f"{serial} could not be claimed: {status} {answer}")
+        if not answer["success"]:
+            return False
         self.ledger.owners[serial] = user
         self.ledger.acknowledged += 1
         await self.when(device, lambda it: it.claimed, "hears that it was claimed")
         for home in self.homes:
             home.owned = home.owned or home.device is device
+        return True
+
+    async def new_code(self, device: Thermostat) -> None:
+        """Wait until a thermostat shows another code, as it does after its hold."""
+        old = device.code
+        await self.when(device, lambda it: it.code != old, "shows another code")
 
     async def reset(self, home: Home) -> None:
         """Reset a thermostat to factory state: it forgets all, and says so at its entry."""
         serial = home.device.serial
-        await home.device.stop()
+        await self.switch_off(home.device)
         home.owned = False
         identity = Identity.of(serial)
         client = Client(self._reactor, tcp(self._reactor), identity.headers())
@@ -207,6 +226,11 @@ class World:
             raise Failed(f"no key could be made: {status} {answer}")
         self.ledger.acknowledged += 1
         return answer["key"], answer["id"]
+
+    def lacks(self, device: Thermostat) -> list[str]:
+        """What was set and a thermostat has not, one sentence for each."""
+        values = {key: bucket.value for key, bucket in device.buckets.items()}
+        return list(self.ledger.differences(device.serial, values, on_device=True))
 
     # What goes on in it
 
@@ -297,4 +321,6 @@ class World:
             if not failure.check(CancelledError):
                 self.problems.append(failure.getTraceback())
 
-        self._errands.append(Deferred.fromCoroutine(coroutine).addErrback(failed))
+        errand = Deferred.fromCoroutine(coroutine).addErrback(failed)
+        self._errands.add(errand)
+        errand.addBoth(lambda _: self._errands.discard(errand))

@@ -20,9 +20,11 @@ class ClockStepped(Kind):
     line = r"The clock was stepped (ahead|back)"
     # There, and back.
     lines = 2
+    stands = True
     # It compares the server's clock with its own.
     complaints = ("X-nl-service-timestamp is", "expires is only", "before its time")
     refuses = False
+    codes_end = True
     _steps = (_HOUR, -_HOUR, _YEAR, -_YEAR)
     _turn = 0
 
@@ -37,13 +39,17 @@ class ClockStepped(Kind):
     async def inject(self, world: World) -> None:
         step = self._steps[ClockStepped._turn % len(self._steps)]
         ClockStepped._turn += 1
-        self._step(world, step)
+        await self._step(world, step)
         await world.traffic()
         await world.pause(1)
 
     async def heal(self, world: World) -> None:
-        self._step(world, 0)
+        await self._step(world, 0)
 
-    def _step(self, world: World, ahead: int) -> None:
+    async def _step(self, world: World, ahead: int) -> None:
+        # A setpoint that was not taken when the clock steps counts as too old.
+        await world.quiet()
+        await world.until(lambda: not any(world.lacks(home.device) for home in world.homes), "all is taken")
         assert world.clock is not None
         world.clock.step(ahead)
+        world.go_on()

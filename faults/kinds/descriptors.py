@@ -14,8 +14,8 @@ class FailedSpawn(Kind):
     name = "failed-spawn"
     line = r"The private store cannot be started"
     also = (r"store: .*", r"The private store ended", r"descriptors: Nearly all")
-    # Who comes anew waits in the kernel.
-    complaints = ("no end of the answer",)
+    # Who comes anew waits in the kernel, who has come for the store.
+    complaints = ("no end of the answer", "the headers took")
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid

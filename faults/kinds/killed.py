@@ -46,6 +46,7 @@ class DamagedFile(Kind):
     name = "damaged-file"
     world = "restarted"
     line = r"append-only file.*bytes"
+    stands = True
     complaints = DaemonKilled.complaints
     ends = True
     _turn = 0
