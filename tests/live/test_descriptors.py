@@ -22,7 +22,7 @@ class FewFilesTests(OutageCase):
             wait_until(lambda: "descriptors: Nearly all of the 100 files" in daemon.log, "it is told")
             # The store dies, too: what it takes to start it has been kept back.
             daemon.kill_store()
-            wait_until(lambda: "The store is back (commands)" in daemon.log, "the store is back")
+            wait_until(lambda: "store: it is over" in daemon.log, "the store is back")
             # Who is in goes on.
             body = {"serial": SERIALS[0], "command": "set_temperature", "value": 21.5}
             self.assertEqual(person.ask("POST", "/command", body, serial=None).status, 200)
