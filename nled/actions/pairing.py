@@ -182,6 +182,24 @@ class Arrivals:
         self._resets.append(kept)
         return kept
 
+    async def settle(self, serial: str | None) -> None:
+        """Store what waits of a device before it is answered what depends on that.
+
+        Raises:
+            StoreUnavailable: it still waits.
+        """
+        arrivals = [self._waiting.pop(key) for key in tuple(self._waiting) if key[0] == serial]
+        if arrivals:
+            try:
+                await self._pairing.arrived(arrivals, self._now())
+            except StoreUnavailable:
+                for arrival in arrivals:
+                    since = self._waiting.get((arrival.serial, arrival.pin))
+                    self._take(arrival)
+                    if since is not None:
+                        self._take(since)
+                raise
+
     def store_is_back(self) -> None:
         """Store what waits at once, before anything else is asked of the devices it is about."""
         if self._failing and self._timer is not None:
@@ -245,7 +263,8 @@ class Arrivals:
     def _kept(self, _: None, count: int) -> None:
         if self._failing:
             self._failing = False
-            _log.info("What {count} devices said at their entry meanwhile is stored.", count=count)
+            if count:
+                _log.info("What {count} devices said at their entry meanwhile is stored.", count=count)
             if self._waiting:
                 self._keep_in(0)
 

@@ -91,14 +91,14 @@ class Client:
         self.written: Callable[[], None] = lambda: None
         """Called after each script that may have written."""
         self.back: Callable[[], None] = lambda: None
-        """Called when the store can be used and written again, before anything that waited for it is sent."""
+        """Called when the store may take writes again, before anything that waited for it is sent."""
         self._link = Link(
             reactor,
             address,
             partial(Wire, reactor, deadline),
             deadline=deadline,
             greet=refuse_old,
-            changed=self._tell,
+            changed=self._moved,
             beat=_PROBE,
             beaten=self._beaten,
         )
@@ -110,13 +110,16 @@ class Client:
 
     @property
     def refusal(self) -> Reason | None:
-        """Why the server refuses writes, or everything, although it is connected; None while it does not."""
-        return self._closed or self._refusal
+        """Why nothing can be written, although the store can be read; None while it can."""
+        refused = self._refusal is not None and self._refusal.told
+        return self._closed or (self._refusal if refused else None)
 
     def close_to_writes(self, why: Reason | None) -> None:
         """Refuse writes from now on, before the server has to; None lets them through again."""
         self._closed = why
         self._tell()
+        if why is None:
+            self.back()
 
     async def start(self, patience: float = 60.0) -> None:
         """Connect and wait until the server is ready to work.
@@ -146,6 +149,8 @@ class Client:
         reply = await self._evaluate(script, (len(keys), *keys, *args))
         if script.writes:
             self.written()
+            if self._refusal is not None:
+                self.back()
         return reply
 
     async def _evaluate(self, script: Script, args: tuple[str | bytes | int, ...]) -> Any:
@@ -177,9 +182,19 @@ class Client:
         except txredisapi.ConnectionError as error:
             raise StoreUnavailable("The connection to the store was lost; see that it runs.") from error
         except defer.TimeoutError as error:
-            raise StoreUnavailable(
-                f"The store did not answer within {self._deadline:g} s; see whether it hangs."
-            ) from error
+            seen = f"The store did not answer within {self._deadline:g} s."
+            reason = Reason("hung", seen, "See whether it hangs.")
+            self._note(reason)
+            raise StoreUnavailable(str(reason)) from error
+
+    def _moved(self) -> None:
+        """Take note that the connection came or went, or why there is none."""
+        if self._link.live and self._refusal is not None and not self._refusal.told:
+            # It has just answered on a new connection.
+            self._refusal = None
+        self._tell()
+        if self._link.live:
+            self.back()
 
     def _beaten(self, error: str | None) -> None:
         if error is not None:
@@ -189,6 +204,7 @@ class Client:
             if self._good_beats >= _CONVINCING:
                 self._refusal = None
                 self._tell()
+                self.back()
 
     def _heard(self, error: str) -> None:
         """Learn from an error reply how the server is."""
@@ -198,15 +214,17 @@ class Client:
         if code_of(error) == DEMOTED:
             self._link.drop(reason)
         else:
-            self._refusal, self._good_beats = reason, 0
-            self._tell()
+            self._note(reason)
+
+    def _note(self, reason: Reason) -> None:
+        """Take down what a connected server is prevented by; heartbeats that go well end it."""
+        self._refusal, self._good_beats = reason, 0
+        self._tell()
 
     def _tell(self) -> None:
         """Pass a reason on when it is another one: once, and not with each call that fails for it."""
-        reason = self.trouble or self.refusal
+        reason = self.trouble or self._closed or self._refusal
         word = None if reason is None else reason.word
         if word != self._told:
             self._told = word
             self._changed(reason)
-            if reason is None:
-                self.back()

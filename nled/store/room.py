@@ -105,7 +105,7 @@ class Room:
             percentage = 0 if off else 100
             await self._client.command("CONFIG", "SET", "auto-aof-rewrite-percentage", percentage)
         if off != self._rewrites_off:
-            self._log.warn(
+            self._log.info(
                 "The store {may} write its file anew: {free} MB are free for one of up to {size} MB.",
                 may="does not" if off else "may again",
                 free=free >> 20,

@@ -113,7 +113,7 @@ class DeviceRoutes:
     async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
         try:
-            serial, _ = await self.desk.recognise(identify_request(request))
+            serial = await self._recognised(request)
             key = await self.desk.entry_key(serial, self._sender(request))
         except (StoreUnavailable, Full):
             return Answer.json({"error": "Entry key service unavailable"}, 503)
@@ -122,7 +122,7 @@ class DeviceRoutes:
     async def status(self, request: BoundedRequest) -> Answer:
         """Tell whether the code was claimed (spec/passphrase.txt)."""
         try:
-            serial, _ = await self.desk.recognise(identify_request(request))
+            serial = await self._recognised(request)
             status = await self.desk.status(serial, self._sender(request))
         except StoreUnavailable:
             return Answer.json({"error": "Entry key service unavailable"}, 503)
@@ -155,6 +155,13 @@ class DeviceRoutes:
         if b"query" not in (request.args or {}):
             raise BadRequest("Missing query parameter")
         return Answer.json({"error": "Weather service unavailable: this nled has no weather."}, 503)
+
+    async def _recognised(self, request: BoundedRequest) -> str:
+        """Find who asks about its pairing, which a reset that it said before must have reached."""
+        identity = identify_request(request)
+        await self.arrivals.settle(identity.serial)
+        serial, _ = await self.desk.recognise(identity)
+        return serial
 
     def _sender(self, request: BoundedRequest) -> str:
         return self.clients.of(request).address

@@ -116,6 +116,27 @@ class ArrivalsTests(SynchronousTestCase):
         [line] = said
         self.assertIn("AAAAAAAAAA: its factory reset is lost", line)
 
+    def test_what_a_device_said_is_stored_before_it_asks_on(self) -> None:
+        for serial in "AB":
+            self.arrivals.entered(serial * 10, {"reset": "TRUE"})
+        self.clock.advance(0)
+        self.away()
+        self.successResultOf(Deferred.fromCoroutine(self.arrivals.settle("C" * 10)))
+        asking = Deferred.fromCoroutine(self.arrivals.settle("A" * 10))
+        self.assertEqual(self.last(), {"A": True})
+        self.arrivals.entered("A" * 10, {"model": "x"})
+        self.away()
+        self.failureResultOf(asking, StoreUnavailable)
+        # It still waits, with what the device said since.
+        asking = Deferred.fromCoroutine(self.arrivals.settle("A" * 10))
+        [arrival] = self.store.asked[-1][0]
+        self.assertEqual((arrival.reset, dict(arrival.facts)), (True, {"reset": "TRUE", "model": "x"}))
+        self.store.asked[-1][1].callback(None)
+        self.successResultOf(asking)
+        self.arrivals.store_is_back()
+        self.assertEqual(self.last(), {"B": True})
+        self.store.asked[-1][1].callback(None)
+
     def test_a_try_that_nled_stops_in_is_the_last(self) -> None:
         self.arrivals.heard("A" * 10, "10.0.0.1", "")
         self.clock.advance(0)

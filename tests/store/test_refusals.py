@@ -84,6 +84,33 @@ class RefusalTests(OwnServerTestCase):
         await until(lambda: len(self.told) > 1)
         self.assertEqual(self.words, ["busy", None])
 
+    async def test_a_call_that_is_not_answered(self) -> None:
+        self.patch(link, "_HEARTBEAT", 1.0)
+        client = Client(reactor, self.server.address, deadline=0.1, changed=self.told.append)
+        self.addCleanup(client.stop)
+        await client.start(5)
+        self.told.clear()
+        self.server.pause()
+        for _ in range(2):
+            with self.assertRaisesRegex(
+                StoreUnavailable, "did not answer within 0.1 s. See whether it hangs."
+            ):
+                await client.command("PING")
+        self.server.go_on()
+        await until(lambda: len(self.told) > 1)
+        self.assertEqual(self.words, ["hung", None])
+
+    async def test_what_waits_for_room_is_told_of_the_first_write(self) -> None:
+        backs: list[None] = []
+        self.patch(link, "_HEARTBEAT", 3600.0)
+        await self.set("maxmemory", 1)
+        with self.assertRaises(StoreRefused):
+            await self.client.run(WRITE, [])
+        self.client.back = lambda: backs.append(None)
+        await self.set("maxmemory", 0)
+        await self.client.run(WRITE, [])
+        self.assertEqual(len(backs), 1)
+
     async def test_one_reason_after_another(self) -> None:
         await self.set("maxmemory", 1)
         await until(lambda: self.told)
