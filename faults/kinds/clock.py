@@ -1,5 +1,6 @@
 """A clock that is stepped, under the daemon and its store alike."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -41,7 +42,6 @@ class ClockStepped(Kind):
         ClockStepped._turn += 1
         await self._step(world, step)
         await world.traffic()
-        await world.pause(1)
 
     async def heal(self, world: World) -> None:
         await self._step(world, 0)
@@ -51,5 +51,11 @@ class ClockStepped(Kind):
         await world.quiet()
         await world.until(lambda: not any(world.lacks(home.device) for home in world.homes), "all is taken")
         assert world.clock is not None
+        place = world.service.log_size
         world.clock.step(ahead)
         world.go_on()
+
+        def told() -> bool:
+            return any(re.search(self.line, line) for line in world.service.log_since(place))
+
+        await world.until(told, "the step is noticed")

@@ -71,8 +71,10 @@ class ThreeThousandPolls(Kind):
     name = "3000-polls"
     refuses = False
     outage = 0.0
+    _turn = 0
 
     async def inject(self, world: World) -> None:
+        ThreeThousandPolls._turn += 1
         try:
             await deferToThread(self._storm, world.service.device, world.service.control)
         except BenchError as error:
@@ -90,7 +92,7 @@ class ThreeThousandPolls(Kind):
                 poll.close()
             fleet.fill(_CROWD)
             some = [each.identity for each in crowd[::100]]
-            exchange(control, [requests.command(identity, 0) for identity in some], connections=4)
+            exchange(control, [requests.command(identity, self._turn) for identity in some], connections=4)
             for _ in range(100):
                 fleet.settle(0.1)
                 if pushed >= {identity.serial for identity in some}:
