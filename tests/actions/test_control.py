@@ -310,7 +310,7 @@ class Order(ControlTestCase):
     async def test_no_longer_than_it_is_any_use(self) -> None:
         gate = self.hang()
         first, second = (self.start(n, "set_temperature", 20 + n) for n in range(2))
-        self.clock.advance(5)
+        self.clock.advance(15)
         with self.assertRaisesRegex(Conflict, "earlier commands"):
             await second
         gate.callback(None)
