@@ -23,7 +23,8 @@ class Limits:
         headers: from the request to the headers.
         at_once: a chunk this soon after the headers may be an answer or a push already.
         batch: from the last chunk of a push to the final chunk, at least and at most.
-        longest_batch: from the first chunk of a push on, the final chunk may come at any time.
+        whole_batch: from the first chunk of a push; between the two the final chunk may come at any time, and
+            later it must not.
         margin: the hold ends this long before suspend-time-max.
         slack: how late the end of a hold may be.
         bounce: a hold that ends sooner, with nothing in it, was no hold.
@@ -34,7 +35,7 @@ class Limits:
     headers: float = 1.0
     at_once: float = 0.25
     batch: tuple[float, float] = (2.5, 4.0)
-    longest_batch: float = 9.5
+    whole_batch: tuple[float, float] = (9.5, 11.0)
     margin: float = 10.0
     slack: float = 1.0
     bounce: float = 5.0
@@ -104,8 +105,10 @@ class Poll:
         pause, first = answer.ended_at - moments[-1], moments[0] - answer.headers_at
         after_answer = first < self.limits.at_once and pause <= self.limits.slack
         # Data that came in one piece with the headers was no push, so nothing is to be batched.
-        long = answer.ended_at - moments[0] >= self.limits.longest_batch
-        after_push = first > 0 and (0 if long else shortest) <= pause <= longest
+        lasted, (enough, too_long) = answer.ended_at - moments[0], self.limits.whole_batch
+        after_push = first > 0 and (0 if lasted >= enough else shortest) <= pause <= longest
+        if lasted > too_long:
+            self.complain(f"pushes were added to one answer for {lasted:.1f} s, 10 s are the most")
         if answer.whole and not after_answer and not after_push:
             due = "about 3 s are due" if first else "it is due at once when data answers the request"
             self.complain(f"the final chunk came {pause:.1f} s after the last data, {due}")

@@ -106,12 +106,18 @@ ANSWERS = [
     ("metadata", http([], headers=nl_headers()), "no JSON object"),
 ]
 
+# One push each two seconds, for ten seconds.
+AGAIN_AND_AGAIN = [
+    each for number in range(6) for each in (chunk(pushed(T1 + number, name=str(number))), 2.0)
+][:-1]
+
 POLLS = [
     # what the server does after a subscribe, a part of the one complaint or None for none
     ([poll_head(), 290.0, END], None),
     ([poll_head(), 270.0, END], None),
     ([poll_head(), 60.0, PUSH, 3.0, END], None),
     ([poll_head(), 60.0, PUSH, 2.0, chunk(pushed(T2, name="Hall")), 3.0, END], None),
+    ([poll_head(), 60.0, *AGAIN_AND_AGAIN, 0.1, END], None),
     ([poll_head(), 60.0, PUSH[:20], 0.1, PUSH[20:], 3.0, END], None),
     ([poll_head() + PUSH + END], None),
     ([poll_head(), 0.1, PUSH, 0.1, END], None),
@@ -140,6 +146,7 @@ POLLS = [
     ([poll_head(), 60.0, PUSH, 6.0, END], "the final chunk came 6.0 s after the last data"),
     ([poll_head(), 60.0, PUSH, 3.0, CLOSE], "closed in place of the final chunk"),
     ([poll_head(), 60.0, PUSH, 5.0, chunk(pushed(T2, name="Hall")), 3.0, END], "more than 4 s apart"),
+    ([poll_head(), 60.0, *AGAIN_AND_AGAIN, 3.0, END], "for 13.0 s, 10 s are the most"),
     ([poll_head() + PUSH, 3.0, END], "due at once when data answers the request"),
     ([poll_head() + PUSH, CLOSE], "closed in place of the final chunk"),
     ([poll_head() + chunk(b"{}") + END], "an answer is"),
