@@ -22,24 +22,21 @@ class _Field:
 
 @define(eq=False)
 class Write:
-    """Fields of one bucket on their way; its fate is unknown until somebody says it."""
+    """Values on their way into fields; their fate is unknown until somebody says it."""
 
     _ledger: "Ledger"
-    _serial: str
-    _key: str
-    _values: Mapping[str, Any]
+    _values: list[tuple[_Field, Any]]
 
     def acknowledged(self) -> None:
         """The answer was 200: from now on this is what has to be there."""
-        for name, value in self._values.items():
-            known = self._ledger.fields_of(self._serial)[self._key, name]
+        for known, value in self._values:
             known.acknowledged, known.unknown = value, []
         self._ledger.acknowledged += 1
 
     def refused(self) -> None:
         """The answer says that nothing was done, as a 4xx does."""
-        for name, value in self._values.items():
-            self._ledger.fields_of(self._serial)[self._key, name].unknown.remove(value)
+        for known, value in self._values:
+            known.unknown.remove(value)
 
 
 @define(eq=False)
@@ -61,15 +58,13 @@ class Ledger:
     owners: dict[str, str | None] = field(factory=dict)
     _fields: dict[str, dict[tuple[str, str], _Field]] = field(factory=dict)
 
-    def fields_of(self, serial: str) -> dict[tuple[str, str], _Field]:
-        """What is known of one thermostat, by bucket and field."""
-        return self._fields.setdefault(serial, {})
-
     def write(self, serial: str, key: str, values: Mapping[str, Any], *, by_device: bool = False) -> Write:
         """Note that values are about to be sent."""
-        for name, value in values.items():
-            self.fields_of(serial).setdefault((key, name), _Field(by_device)).unknown.append(value)
-        return Write(self, serial, key, values)
+        fields = self._fields.setdefault(serial, {})
+        write = [(fields.setdefault((key, name), _Field(by_device)), value) for name, value in values.items()]
+        for known, value in write:
+            known.unknown.append(value)
+        return Write(self, write)
 
     def forget(self, serial: str) -> None:
         """A thermostat is gone, or begins anew."""
@@ -84,7 +79,7 @@ class Ledger:
 
         A device's own fields are what it says in any case.
         """
-        for (key, name), known in self.fields_of(serial).items():
+        for (key, name), known in self._fields.get(serial, {}).items():
             if on_device and known.by_device:
                 continue
             found = read.get(key, {}).get(name)
@@ -94,6 +89,6 @@ class Ledger:
 
     def settle(self, serial: str, read: Mapping[str, Mapping[str, Any]]) -> None:
         """Nothing is on its way: what is there is what counts from now on."""
-        for (key, name), known in self.fields_of(serial).items():
+        for (key, name), known in self._fields.get(serial, {}).items():
             if name in read.get(key, {}):
                 known.acknowledged, known.unknown = read[key][name], []
