@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,10 @@ class Service(LiveDaemon):
         with self.log_file.open("rb") as file:
             file.seek(place)
             return file.read().decode(errors="replace").splitlines()
+
+    def said(self, line: str, place: int) -> bool:
+        """Whether the log has had a line since a place in it, given as a regular expression."""
+        return any(re.search(line, each) for each in self.log_since(place))
 
     @property
     def ready(self) -> bool:

@@ -1,6 +1,5 @@
 """A clock that is stepped, under the daemon and its store alike."""
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -54,8 +53,4 @@ class ClockStepped(Kind):
         place = world.service.log_size
         world.clock.step(ahead)
         world.go_on()
-
-        def told() -> bool:
-            return any(re.search(self.line, line) for line in world.service.log_since(place))
-
-        await world.until(told, "the step is noticed")
+        await world.until(lambda: world.service.said(self.line, place), "the step is noticed")

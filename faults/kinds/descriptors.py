@@ -22,10 +22,10 @@ class FailedSpawn(Kind):
         self._limits = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
         # Whatever it wants to open, it may not; what it has open stays.
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (3, self._limits[1]))
+        place = world.service.log_size
         world.service.kill_store()
         await refused(world)
-        # Long enough for several tries.
-        await world.pause(1.5)
+        await world.until(lambda: world.service.said(self.line, place), "nled tries to start the store")
 
     async def heal(self, world: World) -> None:
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._limits)
