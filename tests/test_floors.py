@@ -14,7 +14,8 @@ PACKAGE = ROOT / "nled"
 # What a part of nled may import of nled, besides itself. A part that is missing here stands above all floors.
 FLOORS = {
     "domain": set(),
-    "config": set(),
+    # The words for what a value must be.
+    "config": {"domain.reading"},
     "troubles": set(),
     "store": {"domain", "troubles"},
     "hub": {"domain"},

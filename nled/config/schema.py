@@ -38,9 +38,9 @@ class Secret(str):
         return "'(hidden)'"
 
 
-def _range(low: float, high: float, unit: str = "") -> Meta:
-    """Inclusive bounds of a number; `unit` is told in brackets when a value is refused."""
-    return Meta(ge=low, le=high, extra={"unit": unit})
+def _range(low: float, high: float, note: str = "") -> Meta:
+    """Inclusive bounds of a number; a refusal has the note, mostly a unit, in brackets."""
+    return Meta(ge=low, le=high, extra={"note": note})
 
 
 Port = Annotated[int, _range(0, 65535, "0 takes any free port")]

@@ -10,6 +10,7 @@ from attrs import frozen
 from msgspec import inspect
 
 from nled.config.schema import Config, Secret, Section
+from nled.domain.reading import wanted
 
 # Only what every reader takes for the same number: YAML reads 010 as 8, 1_000 as 1000 and 1:30 as 90.
 WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -65,9 +66,7 @@ def typed(entry: Entry) -> Any:
         return msgspec.convert(_printable(entry.value), hint, dec_hook=_from_text)
     except ValueError as error:  # msgspec's ValidationError is one
         is_what = "is not possible" if Secret in get_args(hint) else _what(entry.value, hint)
-        raise ValueError(
-            f"{entry.place} {is_what}; it must be {_wanted(inspect.type_info(hint))}."
-        ) from error
+        raise ValueError(f"{entry.place} {is_what}; it must be {wanted(inspect.type_info(hint))}.") from error
 
 
 def parsed(path: str, text: str) -> Any:
@@ -104,29 +103,6 @@ def _from_text(kind: type, value: Any) -> Any:
     if kind in (Path, Secret) and isinstance(value, str):
         return kind(value)
     raise ValueError("not text")
-
-
-def _wanted(kind: inspect.Type) -> str:
-    match kind:
-        case inspect.Metadata(type=bare, extra={"unit": unit}):
-            words = f"{_wanted(bare)} ({unit})" if unit else _wanted(bare)
-        case inspect.UnionType(types=kinds):
-            words = " or ".join(map(_wanted, kinds))
-        case inspect.LiteralType(values=values):
-            words = "one of " + ", ".join(map(str, values))
-        case inspect.IntType(ge=low, le=high):
-            words = f"a whole number from {low} to {high}"
-        case inspect.FloatType(ge=low, le=high):
-            words = f"a number from {low:g} to {high:g}"
-        case inspect.BoolType():
-            words = "true or false"
-        case inspect.NoneType():
-            words = "null"
-        case inspect.VarTupleType():
-            words = "a list of text, as [a, b]"
-        case _:
-            words = "text"
-    return words
 
 
 def _shown(value: Any) -> str:

