@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from nled.apitypes import Schema, Types
 from nled.clocks import wall
 from nled.config import Config
-from nled.web.described.units import SAMPLE_HASH, SAMPLE_SERIAL
+from nled.domain.lock import SAMPLE_HASH, SAMPLE_SERIAL
 from nled.web.openapi import describe
 from nled.wiring import wire
 

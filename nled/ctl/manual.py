@@ -64,8 +64,9 @@ def manual() -> str:
 
 
 def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Context, click.Command]]:
-    for name, command in sorted(group.commands.items()):
-        if command.hidden:
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        if command is None or command.hidden:
             continue
         below = click.Context(command, info_name=name, parent=context)
         yield below, command

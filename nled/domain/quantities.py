@@ -1,66 +1,70 @@
-"""Numbers, temperatures and texts as people send them: read, bounded, refused with a sentence.
+"""What people send by the number: types with their bounds and units, and how the rest of a text is read.
 
-`where` is what the sentence calls the value. Every function raises BadRequest. JSON has no NaN, but
-MQTT and Python callers do: it is refused like a number that is out of bounds (PROTOCOL.md j-17).
 What is stored already is read by `nled.domain.values`.
 """
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta
 
 from nled.domain.errors import BadRequest
 
 # °C that a thermostat may be set to (DESIGN.md 8).
 LOWEST, HIGHEST = 4.5, 32.0
-# Far beyond every bound below, and still exact as a float.
+# Seconds that a fan or the hot water may be asked to run (PROTOCOL.md d.2).
+LONGEST_RUN = 43_200
+_FREEZING, _STEPS = 32, 9 / 5
+# Far beyond every bound, and still exact as a float.
 _MOST = 1e12
 
 
+def within(low: float, high: float, unit: str = "", **more: Any) -> Meta:
+    """Bound a number, inclusively."""
+    about = {"description": unit or None, "extra": {"unit": unit}}
+    return Meta(ge=low, le=high, **{**about, **more})
+
+
+def whole(low: int, high: int, unit: str = "", **more: Any) -> Meta:
+    """Bound a whole number, inclusively, of a type that takes 900.0 for one."""
+    return within(low, high, unit, multiple_of=1, **more)
+
+
+def _degrees(example: float) -> Meta:
+    return within(LOWEST, HIGHEST, "°C", examples=[example])
+
+
+def _fahrenheit(example: float) -> Meta:
+    low, high = (celsius * _STEPS + _FREEZING for celsius in (LOWEST, HIGHEST))
+    told = {"unit": f"°F ({LOWEST:g} to {HIGHEST:g} °C)"}
+    return within(low, high, "°F", examples=[example], extra=told)
+
+
+Celsius: TypeAlias = Annotated[float, _degrees(21.5)]
+Low: TypeAlias = Annotated[float, _degrees(18)]
+High: TypeAlias = Annotated[float, _degrees(24)]
+Fahrenheit: TypeAlias = Annotated[float, _fahrenheit(70.7)]
+LowFahrenheit: TypeAlias = Annotated[float, _fahrenheit(65)]
+HighFahrenheit: TypeAlias = Annotated[float, _fahrenheit(75)]
+Run: TypeAlias = Annotated[float, whole(0, LONGEST_RUN, "seconds", description="Seconds; 0 ends it.")]
+Percent: TypeAlias = Annotated[float, whole(10, 60, "percent")]
+# Any of an object's fields may be left out, but not all.
+SOME: Final = Meta(extra_json_schema={"minProperties": 1})
+
+
+def celsius(fahrenheit: float) -> float:
+    """Convert °F; not to half a degree, since the thermostat keeps hundredths (PROTOCOL.md d.3)."""
+    return round((fahrenheit - _FREEZING) / _STEPS, 3)
+
+
 def number(value: object, otherwise: str) -> float:
-    """Return a finite number; `otherwise` is the sentence for what is none."""
+    """Return a finite number; raises BadRequest with the sentence for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_MOST < value < _MOST:
         raise BadRequest(otherwise)
     return float(value)
 
 
-def bounded(where: str, value: object, low: float, high: float, unit: str = "") -> float:
-    """Return a number within bounds, both inclusive."""
-    bounds = f"from {low} to {high}{f' {unit}' if unit else ''}"
-    exact = number(value, f"{where} must be a number {bounds}.")
-    if not low <= exact <= high:
-        raise BadRequest(f"{where} must be {bounds}, it is {exact:.12g}.")
-    return exact
-
-
-def celsius(where: str, value: object) -> float:
-    """Return a temperature that a thermostat may be set to, in °C."""
-    return bounded(where, value, LOWEST, HIGHEST, "°C")
-
-
-def whole(where: str, value: object, low: int, high: int, unit: str = "") -> int:
-    """Return a whole number within bounds; 900.0 is one."""
-    exact = bounded(where, value, low, high, unit)
-    if exact != int(exact):
-        raise BadRequest(
-            f"{where} must be a whole number{f' of {unit}' if unit else ''}, it is {exact:.12g}."
-        )
-    return int(exact)
-
-
-def end(where: str, value: object, now: int, last: int, unit: str) -> int:
-    """Return when something that runs is to end, or 0 for nothing that does; raises if that is over."""
-    found = whole(where, value, 0, last, unit)
-    if 0 < found < now:
-        raise BadRequest(f"{where} must be 0 or from {now} on ({unit}), it is {found}.")
-    return found
-
-
-def flag(where: str, value: object) -> bool:
-    """Return true or false; the text "false" is neither (j-16)."""
-    if not isinstance(value, bool):
-        raise BadRequest(f"{where} must be true or false.")
-    return value
-
-
 def text(where: str, value: object, most: int) -> str:
-    """Return a text of printable characters, at most so many."""
+    """Return a text of printable characters, at most so many; raises BadRequest."""
     if not isinstance(value, str) or len(value) > most or not value.isprintable():
-        raise BadRequest(f"{where} must be a text of at most {most} printable characters.")
+        raise BadRequest(f"{where} must be text of at most {most} printable characters.")
     return value

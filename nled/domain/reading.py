@@ -16,6 +16,7 @@ A type says more about itself with the `extra` of its Meta:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import repeat
 from math import inf
 from operator import ge, gt, le, lt
@@ -64,44 +65,61 @@ _Extra: TypeAlias = Mapping[str, Any]
 _NOTHING: Final[_Extra] = MappingProxyType({})
 
 
+class Refusals:
+    """What is wrong with values of a type that msgspec refused.
+
+    Args:
+        kind: the type.
+        missing: exact sentences for fields of the value that are absent, null or empty, by their JSON names.
+    """
+
+    def __init__(self, kind: Any, missing: Mapping[str, str] = _NOTHING) -> None:
+        self._kind = kind
+        self._missing = missing
+
+    @cached_property
+    def _described(self) -> inspect.Type:
+        # Made when it is needed first: most types never see a wrong value.
+        return inspect.type_info(self._kind)
+
+    def sentence(self, called: str, value: object) -> str:
+        """Say what is wrong with a value as JSON has it, and what it must be."""
+        found = _Search(called, self._missing).fault(self._described, value, "")
+        return found or f"{called} has a value that is not possible here."
+
+
 class Reader:
     """Reads decoded JSON as a type.
 
     Args:
         kind: the type; with `pick`, a union of Structs that no tag tells apart.
-        called: what a sentence calls the value.
-        missing: exact sentences for fields of the value that are absent, null or empty, by their JSON names.
+        missing: as of Refusals.
         pick: chooses one of those Structs for an object.
     """
 
     def __init__(
         self,
         kind: Any,
-        called: str,
         missing: Mapping[str, str] = _NOTHING,
         pick: Callable[[Mapping[str, Any]], Any] | None = None,
     ) -> None:
         kinds = get_args(kind) if pick else (kind,)
         # msgspec remembers how to read a Struct; for any other type it would find out at every call.
-        self._boxes = {id(each): msgspec.defstruct("Box", [("value", each)]) for each in kinds}
+        boxes = (msgspec.defstruct("Box", [("value", each)]) for each in kinds)
+        self._kinds = {
+            id(each): (box, Refusals(each, missing)) for each, box in zip(kinds, boxes, strict=True)
+        }
         self._usual = kinds[0]
-        self._called = called
-        self._missing = missing
         self._pick = pick
 
-    def read(self, value: object) -> Any:
-        """Return the value as its type; raises BadRequest."""
+    def read(self, called: str, value: object) -> Any:
+        """Return the value as its type; raises BadRequest with a sentence that calls it so."""
         kind = self._pick(value) if self._pick and isinstance(value, dict) else self._usual
+        box, refusals = self._kinds[id(kind)]
         try:
-            return msgspec.convert({"value": value}, self._boxes[id(kind)]).value  # type: ignore[attr-defined]
+            return msgspec.convert({"value": value}, box).value  # type: ignore[attr-defined]
         except msgspec.ValidationError:
-            raise BadRequest(refusal(kind, value, self._called, self._missing)) from None
-
-
-def refusal(kind: Any, value: object, called: str, missing: Mapping[str, str] = _NOTHING) -> str:
-    """Say what is wrong with a value that msgspec refused; the arguments are those of a Reader."""
-    found = _Search(called, missing).fault(inspect.type_info(kind), value, "")
-    return found or f"{called} has a value that is not possible here."
+            raise BadRequest(refusals.sentence(called, value)) from None
 
 
 def wanted(kind: inspect.Type, extra: _Extra = _NOTHING) -> str:  # noqa: PLR0911 - a table
@@ -182,6 +200,8 @@ class _Search:
         match kind:
             case inspect.Metadata():
                 return self.fault(kind.type, value, place, kind.extra or _NOTHING)
+            case inspect.LiteralType() if "otherwise" in extra and value not in _choices(kind):
+                return str(extra["otherwise"])
             case inspect.IntType() if value in (inf, -inf):
                 return self.told(place, _OUT_OF_RANGE)
             case _ if not _fits(kind, value):

@@ -148,5 +148,5 @@ def _number(value: object, refusal: str) -> float:
 def _provenance(where: str, value: object) -> object:
     if isinstance(value, str):
         return text(where, value, _MOST_PROVENANCE)
-    exact = number(value, f"{where} must be a number or a text")
+    exact = number(value, f"{where} must be a number or text")
     return int(exact) if exact == int(exact) else exact

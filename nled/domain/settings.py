@@ -5,20 +5,22 @@ first set-up (a wrong value damages equipment or starts the set-up again). Range
 make sense, not those of every model.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+from msgspec import Meta
 
 from nled.domain.errors import BadRequest
-from nled.domain.lock import parse_pin_hash
-from nled.domain.quantities import HIGHEST, LOWEST, bounded, end, flag, text, whole
+from nled.domain.lock import PinHashOrNone
+from nled.domain.quantities import HIGHEST, LONGEST_RUN, LOWEST, Percent, text, whole, within
+from nled.domain.reading import Reader
 
-Kind = Literal["flag", "number", "whole", "date", "until", "choice", "text", "pin_hash"]
-# Seconds that a fan or the hot water may be asked to run (PROTOCOL.md d.2).
-LONGEST_RUN = 43_200
 _DAY = 86_400
 _EPOCH_END = 2**31 - 1
+_EPOCH = "seconds since 1970"
+HotWaterMode: TypeAlias = Literal["schedule", "off"]
+HotWaterTemperature: TypeAlias = Annotated[float, within(30, 70, "°C")]
 
 
 @frozen
@@ -26,40 +28,23 @@ class Setting:
     """What a field takes.
 
     Attributes:
-        kind: `date` and `until` are times in s since the epoch, 0 for none; the latter is none that is over.
-        low, high: inclusive; for times, high is how many seconds one may be ahead of now; for a text,
-            how many characters it may have.
+        kind: its type.
+        check: returns a value of that type as it is stored; given what a sentence calls it, and the seconds
+            since the epoch. Raises BadRequest for what a type cannot say.
     """
 
-    kind: Kind
-    low: float = 0
-    high: float = 0
-    unit: str = ""
-    choices: tuple[str, ...] = ()
+    kind: Any
+    check: Callable[[str, Any, int], object] = lambda _where, value, _now: value
+
+    _reader: Reader = field(init=False)
+
+    @_reader.default
+    def _for_the_kind(self) -> Reader:
+        return Reader(self.kind)
 
     def read(self, where: str, value: object, now: int) -> object:
         """Return the value as it is stored; raises BadRequest. `now` is in s since the epoch."""
-        found: object
-        match self.kind:
-            case "flag":
-                found = flag(where, value)
-            case "number":
-                found = bounded(where, value, self.low, self.high, self.unit)
-            case "whole":
-                found = whole(where, value, int(self.low), int(self.high), self.unit)
-            case "date":
-                found = whole(where, value, 0, now + int(self.high), self.unit)
-            case "until":
-                found = end(where, value, now, now + int(self.high), self.unit)
-            case "choice":
-                if value not in self.choices:
-                    raise BadRequest(f"{where} must be one of: {', '.join(self.choices)}.")
-                found = value
-            case "text":
-                found = text(where, value, int(self.high))
-            case "pin_hash":
-                found = "" if value == "" else parse_pin_hash(where, value)
-        return found
+        return self.check(where, self._reader.read(where, value), now)
 
 
 def _each(setting: Setting, names: str) -> dict[str, Setting]:
@@ -67,23 +52,44 @@ def _each(setting: Setting, names: str) -> dict[str, Setting]:
 
 
 def _celsius(low: float, high: float) -> Setting:
-    return Setting("number", low, high, "°C")
+    return Setting(Annotated[float, within(low, high, "°C")])
+
+
+def _integer(_where: str, value: float, _now: int) -> int:
+    return int(value)
+
+
+def _whole(low: int, high: int, unit: str = "") -> Setting:
+    return Setting(Annotated[float, whole(low, high, unit)], _integer)
 
 
 def _seconds(low: int, high: int) -> Setting:
-    return Setting("whole", low, high, "seconds")
+    return _whole(low, high, "seconds")
 
 
-def _until(ahead: int) -> Setting:
-    return Setting("until", 0, ahead, "seconds since 1970")
+def _text(most: int) -> Setting:
+    form = {"form": f"text of at most {most} printable characters"}
+    return Setting(
+        Annotated[str, Meta(max_length=most, extra=form)], lambda where, value, _now: text(where, value, most)
+    )
 
 
-def _choice(*choices: str) -> Setting:
-    return Setting("choice", choices=choices)
+def _moment(ahead: int, *, over: bool) -> Setting:
+    """Take a time, at most so many seconds ahead, or 0 for none; `over` if it may be over."""
+
+    def check(where: str, value: float, now: int) -> int:
+        if value > now + ahead:
+            raise BadRequest(f"{where} must be from 0 to {now + ahead} {_EPOCH}, it is {value:.12g}.")
+        if 0 < value < now and not over:
+            raise BadRequest(f"{where} must be 0 or from {now} on ({_EPOCH}), it is {value:.12g}.")
+        return int(value)
+
+    return Setting(Annotated[float, Meta(ge=0, multiple_of=1, description=f"{_EPOCH}; 0 for none.")], check)
 
 
-_FLAG = Setting("flag")
-_TIME = Setting("date", 0, _DAY, "seconds since 1970")
+_FLAG = Setting(bool)
+_TIME = _moment(_DAY, over=True)
+_END = _moment(LONGEST_RUN, over=False)
 
 SETTINGS: Mapping[str, Setting] = {
     # Eco
@@ -96,28 +102,28 @@ SETTINGS: Mapping[str, Setting] = {
     # Lock
     **_each(_FLAG, "temperature_lock"),
     **_each(_celsius(LOWEST, HIGHEST), "temperature_lock_low_temp temperature_lock_high_temp"),
-    **_each(Setting("pin_hash"), "temperature_lock_pin_hash"),
+    **_each(Setting(PinHashOrNone), "temperature_lock_pin_hash"),
     # Fan
-    **_each(_choice("auto", "off", "duty-cycle"), "fan_mode"),
+    **_each(Setting(Literal["auto", "off", "duty-cycle"]), "fan_mode"),
     **_each(_seconds(1, LONGEST_RUN), "fan_timer_duration"),
-    **_each(_until(LONGEST_RUN), "fan_timer_timeout"),
+    **_each(_END, "fan_timer_timeout"),
     **_each(_seconds(0, 3600), "fan_duty_cycle"),
     **_each(_seconds(0, _DAY - 1), "fan_duty_start_time fan_duty_end_time"),
-    **_each(Setting("text", high=16), "fan_timer_speed fan_schedule_speed fan_heat_cool_speed"),
+    **_each(_text(16), "fan_timer_speed fan_schedule_speed fan_heat_cool_speed"),
     **_each(_FLAG, "fan_cooling_enabled"),
     # Away
     **_each(_FLAG, "auto_away_enable auto_away_reset home_away_input"),
     # Humidity
-    **_each(Setting("whole", 10, 60, "percent"), "target_humidity"),
+    **_each(Setting(Percent, _integer), "target_humidity"),
     **_each(_FLAG, "target_humidity_enabled auto_dehum_enabled humidity_control_lockout_enabled"),
     **_each(_FLAG, "humidifier_fan_activation dehumidifier_fan_activation"),
-    **_each(Setting("text", high=32), "humidifier_type dehumidifier_type dehumidifier_orientation_selected"),
+    **_each(_text(32), "humidifier_type dehumidifier_type dehumidifier_orientation_selected"),
     **_each(_seconds(0, _DAY - 1), "humidity_control_lockout_start_time humidity_control_lockout_end_time"),
     # Heat pump: -1 and -31.5 °C stand for "not set" in dumps.
     **_each(_celsius(-40.0, 50.0), "dual_fuel_breakpoint heat_pump_aux_threshold heat_pump_comp_threshold"),
     **_each(_FLAG, "dual_fuel_selected heat_pump_aux_threshold_enabled heat_pump_comp_threshold_enabled"),
-    **_each(Setting("text", high=32), "dual_fuel_breakpoint_override"),
-    **_each(_choice("off", "max-savings", "balanced", "max-comfort"), "heatpump_savings"),
+    **_each(_text(32), "dual_fuel_breakpoint_override"),
+    **_each(Setting(Literal["off", "max-savings", "balanced", "max-comfort"]), "heatpump_savings"),
     # Compressor: on most firmware it is reported in `shared`.
     **_each(_FLAG, "compressor_lockout_enabled"),
     **_each(_seconds(0, _EPOCH_END), "compressor_lockout_timeout"),
@@ -125,29 +131,29 @@ SETTINGS: Mapping[str, Setting] = {
     **_each(_FLAG, "learning_mode schedule_learning_reset preconditioning_enabled"),
     **_each(_seconds(0, _DAY), "max_nighttime_preconditioning_seconds"),
     # Hot water
-    **_each(_choice("schedule", "off"), "hot_water_mode"),
-    **_each(_until(LONGEST_RUN), "hot_water_boost_time_to_end"),
-    **_each(_celsius(30.0, 70.0), "hot_water_temperature"),
+    **_each(Setting(HotWaterMode), "hot_water_mode"),
+    **_each(_END, "hot_water_boost_time_to_end"),
+    **_each(Setting(HotWaterTemperature), "hot_water_temperature"),
     **_each(_FLAG, "hot_water_away_enabled heat_link_manual_mode"),
     # Behaviour
-    **_each(_choice("C", "F"), "temperature_scale"),
-    **_each(_choice("on", "off"), "click_sound"),
-    **_each(Setting("text", high=32), "farsight_screen"),
+    **_each(Setting(Literal["C", "F"]), "temperature_scale"),
+    **_each(Setting(Literal["on", "off"]), "click_sound"),
+    **_each(_text(32), "farsight_screen"),
     **_each(_FLAG, "should_wake_on_approach sunlight_correction_enabled radiant_control_enabled"),
-    **_each(_choice("O", "B"), "ob_orientation"),
+    **_each(Setting(Literal["O", "B"]), "ob_orientation"),
     **_each(_FLAG, "ob_persistence"),
-    **_each(Setting("text", high=64), "where_id pro_id"),
+    **_each(_text(64), "where_id pro_id"),
     # Filter
     **_each(_TIME, "filter_changed_date filter_changed_set_date"),
     **_each(_FLAG, "filter_reminder_enabled"),
-    **_each(Setting("whole", 0, 100), "filter_reminder_level"),
+    **_each(_whole(0, 100), "filter_reminder_level"),
     **_each(_seconds(0, _EPOCH_END), "filter_replacement_threshold_sec"),
     # Leaf
     **_each(_celsius(-20.0, 60.0), "leaf_threshold_heat leaf_threshold_cool leaf_away_low leaf_away_high"),
     **_each(_celsius(0.0, 20.0), "leaf_schedule_delta"),
     # Where it is
-    **_each(Setting("text", high=16), "postal_code"),
-    **_each(Setting("text", high=2), "country_code"),
+    **_each(_text(16), "postal_code"),
+    **_each(_text(2), "country_code"),
 }
 
 _HUMIDITY = ("has_humidifier", "has_dehumidifier")
@@ -175,4 +181,12 @@ ALIASES: Mapping[str, str] = {
     "temp_lock_low_temp": "temperature_lock_low_temp",
     "temp_lock_high_temp": "temperature_lock_high_temp",
 }
-MINUTES: Mapping[str, str] = {"fan_timer_duration_minutes": "fan_timer_duration"}
+MINUTES: Mapping[str, tuple[str, Setting]] = {
+    "fan_timer_duration_minutes": (
+        "fan_timer_duration",
+        Setting(
+            Annotated[float, whole(1, LONGEST_RUN // 60, "minutes")],
+            lambda _where, value, _now: int(60 * value),
+        ),
+    )
+}

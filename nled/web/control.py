@@ -1,9 +1,9 @@
 """The control API's thermostats: what they are, and what is done to them (PROTOCOL.md c.1-c.4)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from attrs import frozen
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from nled.actions.control import Control
 from nled.actions.thermostats import Thermostats
@@ -30,6 +30,22 @@ class Command(Struct):
     serial: Serial
     command: str
     value: Any = None
+
+
+def command_of_any_kind() -> Any:
+    """Return a union of what each command takes, told apart by its name (PROTOCOL.md c.2)."""
+    return Union[tuple(_described(each) for each in commands.COMMANDS.values())]  # noqa: UP007 - not known before
+
+
+def _described(command: commands.Command[Any]) -> type[Struct]:
+    kind = Annotated[command.described, Meta(examples=list(command.examples))]  # type: ignore[name-defined]
+    return defstruct(
+        "".join(word.capitalize() for word in command.name.split("_")),
+        [("serial", Serial), *([] if command.kind is object else [("value", kind)])],
+        tag_field="command",
+        tag=command.name,
+        namespace={"__doc__": command.about},
+    )
 
 
 class Waiting(Struct):
@@ -127,6 +143,7 @@ class ControlRoutes:
                 Need.WRITE,
                 "Carry out a command for a thermostat",
                 body=Command,
+                described=command_of_any_kind(),
                 query=Waiting,
                 answer=Commanded,
                 statuses=(404, 409),

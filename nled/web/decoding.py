@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from nled.domain.errors import BadRequest
-from nled.domain.reading import refusal
+from nled.domain.reading import Refusals
 
 # A list of names in a query is the longest thing anybody has reason to write there.
 _LONGEST_PARAMETER: Final = 1024
@@ -28,8 +28,7 @@ class Body:
     """
 
     def __init__(self, kind: Any, missing: Mapping[str, str]) -> None:
-        self._kind = kind
-        self._missing = missing
+        self._refusals = Refusals(kind, missing)
         self._decode = msgspec.json.Decoder(kind).decode
         self._texts = _attributes(kind, missing)
         # Where every field may be left out, the body may be too.
@@ -45,7 +44,7 @@ class Body:
             body = _decoded(self._decode, raw if raw or not self._needless else b"{}")
         except msgspec.ValidationError:
             value = _decoded(_anything.decode, raw)
-            raise BadRequest(refusal(self._kind, value, _WHOLE, self._missing)) from None
+            raise BadRequest(self._refusals.sentence(_WHOLE, value)) from None
         for attribute, told in self._texts:
             if getattr(body, attribute) == "":
                 raise BadRequest(told)
@@ -62,7 +61,7 @@ class Query:
 
     def __init__(self, kind: Any, missing: Mapping[str, str]) -> None:
         self._kind = kind
-        self._missing = missing
+        self._refusals = Refusals(kind, missing)
         self._kinds = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
         self._names = [(name, name.encode()) for name in self._kinds]
         self._texts = _attributes(kind, missing)
@@ -90,7 +89,7 @@ class Query:
             query = msgspec.convert(given, self._kind, strict=False)
         except msgspec.ValidationError:
             typed = {name: _typed(text, self._kinds[name]) for name, text in given.items()}
-            raise BadRequest(refusal(self._kind, typed, _WHOLE, self._missing)) from None
+            raise BadRequest(self._refusals.sentence(_WHOLE, typed)) from None
         for attribute, told in self._texts:
             if getattr(query, attribute) == "":
                 raise BadRequest(told)

@@ -61,6 +61,7 @@ class Endpoint:
         need: what the scopes of the caller must allow; what a device's owner and shares allow is for
             the handler to check.
         body, query: Structs; None where there is nothing to read.
+        described: type of the body in the description, where the handler reads it as any JSON.
         answer: type of a 200's content, for the description.
         statuses: of errors that only the handler knows of, for the description.
         missing: exact sentences for fields that are absent or empty.
@@ -76,6 +77,7 @@ class Endpoint:
     summary: str
     body: Any = None
     query: Any = None
+    described: Any = None
     answer: Any = None
     statuses: tuple[int, ...] = ()
     missing: Mapping[str, str] = field(factory=dict)

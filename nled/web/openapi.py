@@ -10,13 +10,9 @@ from msgspec import Struct
 from nled import __version__
 from nled.domain.access import Need, scope_of
 from nled.domain.shapes import VARIABLES
-from nled.web import control
-from nled.web.described import commands, hosted
 from nled.web.endpoint import Endpoint
 from nled.web.schemas import Schemas
 
-# Bodies that are read as any JSON, for the sake of sentences that clients know, and what they must be.
-_READ_AS: Final[Mapping[Any, Any]] = {control.Command: commands.Command, **hosted.HOSTED}
 _VARIABLE: Final = re.compile(r"<(\w+)>")
 _JSON: Final = "application/json"
 _WHY: Final = {
@@ -117,7 +113,7 @@ def _types(endpoints: Iterable[Endpoint]) -> Iterable[Any]:
 
 
 def _body(endpoint: Endpoint) -> Any:
-    return _READ_AS.get(endpoint.body, endpoint.body)
+    return endpoint.described or endpoint.body
 
 
 def _operation(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nled.actions.control import Control, Done
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
-from nled.domain.commands import SECRET, Rule, hosted
+from nled.domain.commands import HOSTED, SECRET, Hosted
 from nled.domain.device import Delivery, Device
 from nled.domain.errors import NotKnown
 from nled.domain.serials import from_opaque, opaque
@@ -20,6 +20,7 @@ from nled.web.endpoint import Api, Call, Endpoint
 _THERMOSTAT = "/api/v1/thermostat/<device_id>"
 # What the hosted service shows of a thermostat's buckets.
 _SHOWN = ("shared", "device", "user", "structure", "schedule")
+_SCHEDULE = ("ver", "name", "schedule_mode", "mode", "days")
 
 
 class Listed(Struct):
@@ -99,21 +100,7 @@ class HostedRoutes:
             self._read("/api/v1/devices", self.devices, "List the key's thermostats", Listing),
             self._read(f"{_THERMOSTAT}/status", self.status, "Read a thermostat's buckets", State),
             self._read(f"{_THERMOSTAT}/schedule", self.schedule, "Read the schedule", ScheduleState),
-            self._write(
-                "temperature",
-                "Set the setpoint",
-                hosted.Temperature,
-                hosted.set_temperature,
-                missing="Temperature value must be a number",
-            ),
-            self._write("temperature/range", "Set the range", hosted.Range, hosted.set_range),
-            self._write("mode", "Set the mode", hosted.Mode, hosted.set_mode),
-            self._write("away", "Set away", hosted.Away, hosted.set_away),
-            self._write("fan", "Run the fan, or leave it to the thermostat", hosted.Fan, hosted.set_fan),
-            self._write("lock", "Lock the temperature, or unlock it", hosted.Lock, hosted.set_lock),
-            self._write(
-                "schedule", "Replace the schedule", hosted.Schedule, hosted.set_schedule, method="PUT"
-            ),
+            *map(self._write, HOSTED),
             Endpoint(
                 "DELETE",
                 _THERMOSTAT,
@@ -131,24 +118,25 @@ class HostedRoutes:
             "GET", path, handler, Need.READ, summary, answer=answer, statuses=(403, 404), tag="v1"
         )
 
-    def _write(
-        self, name: str, summary: str, body: type, rule: Rule[Any], *, method: str = "POST", missing: str = ""
-    ) -> Endpoint:
+    def _write(self, request: Hosted) -> Endpoint:
         async def handle(call: Call, device_id: str) -> Handled:
             serial = _serial(device_id)
-            done = await self.control.command(call.principal, serial, f"v1 {name}", rule, call.body)
-            return _handled(serial, done)
+            name = f"v1 {request.path}"
+            return _handled(
+                serial, await self.control.command(call.principal, serial, name, request, call.body)
+            )
 
+        handle.__doc__ = request.about
         return Endpoint(
-            method,
-            f"{_THERMOSTAT}/{name}",
+            request.method,
+            f"{_THERMOSTAT}/{request.path}",
             handle,
             Need.WRITE,
-            summary,
-            body=body,
+            request.summary,
+            body=Any,
+            described=request.described,
             answer=Handled,
             statuses=(403, 404),
-            missing={"value": missing} if missing else {},
             most_body=MOST_BODY,
             tag="v1",
         )
@@ -185,7 +173,7 @@ class HostedRoutes:
 
     async def schedule(self, call: Call, device_id: str) -> ScheduleState:
         """Read the schedule; day "0" is Monday."""
-        wanted = {**NAMING, "schedule": hosted.SCHEDULE_FIELDS}
+        wanted = {**NAMING, "schedule": _SCHEDULE}
         device = await self.thermostats.one(call.principal, _serial(device_id), wanted)
         return ScheduleState(_reference(device), dict(device.schedule.values) or None)
 

@@ -21,7 +21,9 @@ COMMAND = [sys.executable, "-c", "from nled.ctl import main; main()"]
 
 def commands(group, path=("nledctl",)):
     """Every command with its path."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if command.hidden:
             continue
         yield (*path, name), command
@@ -124,7 +126,7 @@ class ProcessTests(CtlTestCase):
                     main({arguments!r})
                 except SystemExit as ended:
                     assert ended.code == 0, ended
-                heavy = {{"twisted", "klein", "yaml", "plotext", "zoneinfo", "sqlite3"}} & set(sys.modules)
+                heavy = {{"twisted", "klein", "yaml", "plotext", "zoneinfo", "sqlite3", "nled.domain.commands"}} & set(sys.modules)
                 sys.exit(f"imported: {{heavy}}" if heavy else 0)
             """
             ran = subprocess.run(

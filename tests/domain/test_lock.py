@@ -5,7 +5,8 @@ from base64 import b64encode
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.errors import BadRequest
-from nled.domain.lock import is_pin_hash, parse_pin_hash, pin_hash
+from nled.domain.lock import PinHash, is_pin_hash, pin_hash
+from nled.domain.reading import Reader
 
 SERIAL = "02AA01AB01234567"
 # The page's own, which is of no PIN that there is.
@@ -27,7 +28,7 @@ class Hash(SynchronousTestCase):
             self.assertRaises(BadRequest, pin_hash, bad, SERIAL)
 
     def test_the_example_of_the_page_is_taken(self) -> None:
-        self.assertEqual(parse_pin_hash("pin_hash", PAGE), PAGE)
+        self.assertEqual(Reader(PinHash).read("pin_hash", PAGE), PAGE)
 
     def test_what_is_none(self) -> None:
         for bad in (
@@ -37,4 +38,4 @@ class Hash(SynchronousTestCase):
             *("00" * 20, PAGE.replace("/", "_"), PAGE.replace("g=", "h=")),
         ):
             self.assertFalse(is_pin_hash(bad), bad)
-            self.assertRaises(BadRequest, parse_pin_hash, "pin_hash", bad)
+            self.assertRaises(BadRequest, Reader(PinHash).read, "pin_hash", bad)

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, inspect
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.domain.errors import BadRequest
-from nled.domain.reading import Reader, refusal, wanted
+from nled.domain.reading import Reader, Refusals, wanted
 from tests.domain.thermostats import EXAMPLES
 
 Degrees = Annotated[float, Meta(ge=4.5, le=32.0, extra={"unit": "°C"})]
@@ -54,6 +54,7 @@ class All(Struct, rename="camel"):
     whatever: Any = None
 
 
+REFUSALS = Refusals(All)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -85,7 +86,7 @@ OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5).map(lambda fields: {"theNam
 
 class Reading(SynchronousTestCase):
     def refused(self, value: object, kind: Any, **more: Any) -> str:
-        return str(self.assertRaises(BadRequest, Reader(kind, "value", **more).read, value))
+        return str(self.assertRaises(BadRequest, Reader(kind, **more).read, "value", value))
 
     @EXAMPLES
     @given(VALUES | OBJECTS)
@@ -93,11 +94,13 @@ class Reading(SynchronousTestCase):
         try:
             msgspec.convert(value, All)
         except msgspec.ValidationError as error:
-            said = refusal(All, value, "The body")
+            said = REFUSALS.sentence("The body", value)
             self.assertNotIn("that is not possible", said, str(error))
             self.assertLess(len(said), 250)
         else:
-            self.assertIn("that is not possible", refusal(All, value, "The body"), "nothing is wrong with it")
+            self.assertIn(
+                "that is not possible", REFUSALS.sentence("The body", value), "nothing is wrong with it"
+            )
 
     def test_numbers_with_a_unit(self) -> None:
         for value, told in (
@@ -109,7 +112,7 @@ class Reading(SynchronousTestCase):
         ):
             self.assertEqual(self.refused(value, Degrees), told)
         self.assertEqual(self.refused(1.5, Seconds), "value must be a whole number of seconds, it is 1.5.")
-        self.assertEqual(Reader(Seconds, "value").read(900.0), 900)
+        self.assertEqual(Reader(Seconds).read("value", 900.0), 900)
 
     def test_one_of_several(self) -> None:
         self.assertEqual(self.refused("of", Literal["on", "off"] | Seconds), "value must be one of off, on.")
@@ -146,10 +149,10 @@ class Reading(SynchronousTestCase):
         self.assertEqual(self.refused({"pin": "1234"}, strict), "No PINs!")
 
     def test_one_is_picked(self) -> None:
-        reader = Reader(Cat | Dog, "value", pick=lambda value: Dog if "age" in value else Cat)
-        self.assertEqual(reader.read({"kind": "dog", "age": 3}), Dog(3))
-        self.assertEqual(reader.read({"kind": "cat", "name": "x"}), Cat("x"))
-        self.assertRaises(BadRequest, reader.read, [])
+        reader = Reader(Cat | Dog, pick=lambda value: Dog if "age" in value else Cat)
+        self.assertEqual(reader.read("value", {"kind": "dog", "age": 3}), Dog(3))
+        self.assertEqual(reader.read("value", {"kind": "cat", "name": "x"}), Cat("x"))
+        self.assertRaises(BadRequest, reader.read, "value", [])
 
     def test_what_is_wanted(self) -> None:
         for kind, words in (

@@ -132,9 +132,9 @@ class Refused(SynchronousTestCase):
             ({"type": "HEAT", "time": 5}, "HEAT requires 'temp'"),
             (entry(entry_type="holiday"), "entry_type must be setpoint or continuation"),
             (entry(entry_type=[]), "entry_type must be setpoint or continuation"),
-            (entry(touched_by=[]), "touched_by must be a number or a text"),
-            (entry(touched_by="x" * 81), "touched_by must be a text of at most 80"),
-            (entry(touched_at=float("nan")), "touched_at must be a number or a text"),
+            (entry(touched_by=[]), "touched_by must be a number or text"),
+            (entry(touched_by="x" * 81), "touched_by must be text of at most 80"),
+            (entry(touched_at=float("nan")), "touched_at must be a number or text"),
             *((entry(type=kind), "invalid type") for kind in ("COOL", "OFF", 5, True, [], "")),
             *(
                 (entry(time), "time must be 0-86399")

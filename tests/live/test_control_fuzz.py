@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_from_bytes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nled.domain.commands import COMMANDS
+from nled.domain.commands import COMMANDS, HOSTED
 from nled.domain.settings import ALIASES, MINUTES, SETTINGS
 from tests.live.fuzzing import places
 from tests.live.support import LiveDaemon
@@ -20,7 +20,6 @@ from tests.live.test_control_access import TRIES
 from tests.live.test_fuzz import FuzzCase, bounded
 from tests.live.wire import SERIAL, Answer, request
 
-HASH = "/PiS0Kl52c8oNptmsL4Z7cxd9mg="
 WEEK = {
     "ver": 2,
     "schedule_mode": "RANGE",
@@ -30,39 +29,19 @@ WEEK = {
         "6": {"0": {"time": "3600", "type": "range", "temp-min": "18.5", "temp-max": 24}},
     },
 }
-_VALUES: dict[str, list[Any]] = {
-    "set_temperature": [21.5, {"low": 19, "high": 22.5}],
-    "set_mode": ["heat-cool", "off"],
-    "set_away": [True, False],
-    "set_fan": ["on", 900],
-    "set_eco_temperatures": [{"low": 15, "high": 28}],
-    "set_schedule": [WEEK],
-    "set_schedule_mode": ["HEAT"],
-    "set_device_setting": [
-        dict.fromkeys(SETTINGS, 20),
-        dict.fromkeys((*ALIASES, *MINUTES), 1),
-        {"temperature_lock": True, "lower_safety_temp": 7, "upper_safety_temp": 31},
-    ],
-    "set_lock": [{"pin_hash": HASH, "temp_min": 18, "temp_max": 24}],
-    "clear_lock": [None],
-    "set_humidity": [40, {"target": 35, "enabled": True}],
-    "set_hot_water": ["on", {"mode": "schedule", "boost": 1800, "temperature": 55}],
-}
-assert set(_VALUES) == set(COMMANDS)
+# Besides the examples of the commands.
+_VALUES: list[tuple[str, Any]] = [
+    ("set_temperature", {"low": 19, "high": 22.5}),
+    ("set_schedule", WEEK),
+    ("set_device_setting", dict.fromkeys(SETTINGS, 20)),
+    ("set_device_setting", dict.fromkeys((*ALIASES, *MINUTES), 1)),
+    ("set_device_setting", {"temperature_lock": True, "lower_safety_temp": 7, "upper_safety_temp": 31}),
+    *((each.name, value) for each in COMMANDS.values() for value in each.examples),
+]
 _V1 = f"/api/v1/thermostat/{SERIAL}/"
 _BODIES: dict[tuple[str, str], list[Any]] = {
-    ("POST", "/command"): [
-        {"serial": SERIAL, "command": name, "value": value}
-        for name, values in _VALUES.items()
-        for value in values
-    ],
-    ("POST", f"{_V1}temperature"): [{"value": 70.5, "mode": "heat", "scale": "F"}],
-    ("POST", f"{_V1}temperature/range"): [{"low": 19, "high": 22.5, "scale": "C"}],
-    ("POST", f"{_V1}mode"): [{"mode": "heat-cool"}],
-    ("POST", f"{_V1}away"): [{"away": True}],
-    ("POST", f"{_V1}fan"): [{"mode": "on"}, {"duration": 900}],
-    ("POST", f"{_V1}lock"): [{"enabled": True, "pin_hash": HASH, "temp_min": 18, "temp_max": 24}],
-    ("PUT", f"{_V1}schedule"): [{"schedule": WEEK}],
+    ("POST", "/command"): [{"serial": SERIAL, "command": name, "value": value} for name, value in _VALUES],
+    **{(each.method, f"{_V1}{each.path}"): list(each.examples) for each in HOSTED},
     ("POST", "/notify-device"): [{"serial": SERIAL}],
     ("DELETE", "/api/device"): [{"serial": "02AA01AC00000000"}],
     ("POST", "/api/register"): [{"code": "ABC-2345", "userId": "somebody"}],

@@ -27,7 +27,6 @@ class Change:
 
 
 _Value = TypeVar("_Value")
-_Decide = Callable[[_Value, Device, Moment], tuple[Change, ...]]
 
 
 @frozen
@@ -40,21 +39,24 @@ class Rule(Generic[_Value]):
     """
 
     reads: Mapping[str, tuple[str, ...]]
-    _decide: _Decide[_Value]
+    _decide: Callable[[_Value, Device, Moment], tuple[Change, ...]]
 
     def __call__(self, value: _Value, device: Device, moment: Moment) -> tuple[Change, ...]:
         """Return the changes, the main one first; raises BadRequest, and nothing is written then."""
         return self._decide(value, device, moment)
 
 
-def reads(**fields: tuple[str, ...]) -> Callable[[_Decide[_Value]], Rule[_Value]]:
-    """Make a function a rule, which looks at these fields by kind of bucket."""
-    return lambda decide: Rule(fields, decide)
-
-
 def capabilities(*names: str) -> dict[str, tuple[str, ...]]:
     """Return the fields that `lacks` looks at."""
     return {"shared": names, "device": (*names, _TOLD)}
+
+
+def together(*reads: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return all fields that any of these names, by kind of bucket."""
+    kinds = dict.fromkeys(kind for each in reads for kind in each)
+    return {
+        kind: tuple(dict.fromkeys(name for each in reads for name in each.get(kind, ()))) for kind in kinds
+    }
 
 
 def lacks(device: Device, name: str, *, silence_is_no: bool = True) -> bool:

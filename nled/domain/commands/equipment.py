@@ -1,104 +1,168 @@
 """Fan, humidity and hot water (PROTOCOL.md c.2, d.3, h.3)."""
 
-from nled.domain.commands.change import Change, capabilities, lacks, reads
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from nled.domain.commands.change import Change, capabilities, lacks
+from nled.domain.commands.definition import Typed, command, hosted
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from nled.domain.quantities import flag, whole
-from nled.domain.settings import LONGEST_RUN, SETTINGS
+from nled.domain.quantities import LONGEST_RUN, SOME, Percent, Run, whole
+from nled.domain.settings import HotWaterMode, HotWaterTemperature
 from nled.domain.values import number as stored
 
 # Seconds the fan runs where the thermostat does not say.
 _FAN = 3600
 _BOOSTS = {"on": 1800, "off": 0}
-_HOT_WATER = {
-    "mode": "hot_water_mode",
-    "boost": "hot_water_boost_time_to_end",
-    "temperature": "hot_water_temperature",
-}
+_END_OF_BOOST = "hot_water_boost_time_to_end"
+
+_FAN_VALUES = f'No values to update: value must be "on", "auto" or a number of seconds up to {LONGEST_RUN}.'
+FanState: TypeAlias = Annotated[Literal["on", "auto", "off"] | Run, Meta(extra={"otherwise": _FAN_VALUES})]
 
 
-@reads(shared=("has_fan",), device=(*capabilities("has_fan")["device"], "fan_timer_duration"))
-def set_fan(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
-    """Run the fan for a time, or leave it to the thermostat.
+@command(
+    needs={"has_fan": "a fan"},
+    reads={"device": ("fan_timer_duration",)},
+    writes={"device": ("fan_timer_duration", "fan_timer_timeout")},
+    examples=("on", "auto", "off", 0, 900),
+    typed=Typed("15m"),
+)
+def set_fan(value: FanState, device: Device, moment: Moment) -> tuple[Change, ...]:
+    """Run the fan for a time, for its usual time (on), or only as needed (auto, off).
 
     Args:
-        value: `"on"`, for as long as the thermostat's own timer is set; seconds, at most 12 h; `"auto"`,
-            `"off"` or 0 to end it.
-        device: its `has_fan` and `fan_timer_duration` count.
+        value: `on` is for as long as the thermostat's own timer is set; 0 ends it, too.
+        device: its `fan_timer_duration` counts.
         moment: the timer starts now, not when the thermostat hears of it.
     """
-    if lacks(device, "has_fan"):
-        raise BadRequest("Device does not have a fan (has_fan=false)")
-    if value in ("auto", "off"):
-        return (Change("device", {"fan_timer_timeout": 0}),)
     if value == "on":
         usual = stored(device.device.values.get("fan_timer_duration"))
-        duration = int(usual) if usual is not None and 1 <= usual <= LONGEST_RUN else _FAN
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        duration = whole("value", value, 0, LONGEST_RUN, "seconds")
-    else:
-        raise BadRequest(
-            f'No values to update: value must be "on", "auto" or a number of seconds up to {LONGEST_RUN}.'
-        )
-    if duration == 0:
+        value = usual if usual is not None and 1 <= usual <= LONGEST_RUN else _FAN
+    if isinstance(value, str) or not value:
         return (Change("device", {"fan_timer_timeout": 0}),)
+    duration = int(value)
     timeout = moment.now // 1000 + duration
     return (Change("device", {"fan_timer_duration": duration, "fan_timer_timeout": timeout}),)
 
 
-@reads(**capabilities("has_humidifier", "has_dehumidifier"))
-def set_humidity(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
+class FanMode(Struct):
+    """The fan by mode; `on` is for as long as the thermostat's own timer is set."""
+
+    mode: Literal["on", "auto", "off"]
+    duration: None = None
+
+
+class FanRun(Struct):
+    """The fan for a time, in seconds."""
+
+    duration: Annotated[float, whole(1, LONGEST_RUN, "seconds")]
+    mode: Annotated[Literal["on"] | None, Meta(extra={"otherwise": "duration goes with no mode but on."})] = (
+        None
+    )
+
+
+def _for_a_time(body: Mapping[str, Any]) -> type:
+    return FanMode if body.get("duration") is None else FanRun
+
+
+@hosted(
+    "fan",
+    "Run the fan, or leave it to the thermostat",
+    reads=set_fan.reads,
+    missing={"mode": "mode or duration is required."},
+    pick=_for_a_time,
+    examples=({"mode": "auto"}, {"duration": 43_200}, {"mode": "on", "duration": 1}),
+)
+def hosted_fan(body: FanMode | FanRun, device: Device, moment: Moment) -> tuple[Change, ...]:
+    """Run the fan for a time, or leave it to the thermostat."""
+    return set_fan.of(body.mode if isinstance(body, FanMode) else body.duration, device, moment)
+
+
+class Humidity(Struct, forbid_unknown_fields=True):
+    """The humidity to keep, and whether to keep it; either or both."""
+
+    target: Percent | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.target is UNSET and self.enabled is UNSET:
+            raise ValueError("value must have target, enabled or both.")
+
+
+def _kept(typed: float | str) -> object:
+    return {"enabled": False} if typed == "off" else {"target": typed, "enabled": True}
+
+
+@command(
+    needs={"has_humidifier": "a humidifier", "has_dehumidifier": "dehumidifier"},
+    writes={"device": ("target_humidity", "target_humidity_enabled")},
+    examples=(40, {"target": 35, "enabled": True}),
+    # Who types a humidity wants it kept.
+    typed=Typed("40", kind=Literal["off"] | Percent, value=_kept),
+)
+def set_humidity(
+    value: Percent | Annotated[Humidity, SOME],
+    device: Device,  # noqa: ARG001
+    moment: Moment,  # noqa: ARG001
+) -> tuple[Change, ...]:
     """Set the humidity to keep.
 
     Args:
-        value: whole percent, 10 to 60; or `{"target": percent, "enabled": bool}` with either or both.
-            A number alone leaves it as it is whether that humidity is kept.
-        device: needs a humidifier or a dehumidifier.
+        value: a number alone leaves it as it is whether that humidity is kept.
+        device: not looked at.
         moment: not needed.
     """
-    if lacks(device, "has_humidifier") and lacks(device, "has_dehumidifier"):
-        raise BadRequest(
-            "Device does not have a humidifier or dehumidifier (has_humidifier=false, has_dehumidifier=false)"
-        )
-    given = value if isinstance(value, dict) else {"target": value}
-    if not given or not set(given) <= {"target", "enabled"}:
-        raise BadRequest('value must be a percentage, or {"target": percentage, "enabled": true or false}.')
+    given = value if isinstance(value, Humidity) else Humidity(value)
     fields: dict[str, object] = {}
-    if "target" in given:
-        where = "target" if given is value else "value"
-        fields["target_humidity"] = SETTINGS["target_humidity"].read(where, given["target"], 0)
-    if "enabled" in given:
-        fields["target_humidity_enabled"] = flag("enabled", given["enabled"])
+    if given.target is not UNSET:
+        fields["target_humidity"] = int(given.target)
+    if given.enabled is not UNSET:
+        fields["target_humidity_enabled"] = given.enabled
     return (Change("device", fields),)
 
 
-@reads(**capabilities("has_hot_water_control", "has_hot_water_temperature"))
-def set_hot_water(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
-    """Boost the hot water, or set how it is made.
+class HotWater(Struct, forbid_unknown_fields=True):
+    """How hot water is made; any of these."""
+
+    mode: HotWaterMode | UnsetType = UNSET
+    boost: Run | UnsetType = UNSET
+    temperature: HotWaterTemperature | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.mode, self.boost, self.temperature) == (UNSET, UNSET, UNSET):
+            raise ValueError("value must have mode, boost, temperature or several of them.")
+
+
+@command(
+    needs={"has_hot_water_control": "hot water control"},
+    reads=capabilities("has_hot_water_temperature"),
+    writes={"device": ("hot_water_mode", "hot_water_temperature", _END_OF_BOOST)},
+    examples=("on", 900, {"mode": "schedule", "boost": 1800, "temperature": 55}),
+    typed=Typed("1h", kind=Literal["on", "off"] | Run),
+)
+def set_hot_water(
+    value: Literal["on", "off"] | Run | Annotated[HotWater, SOME], device: Device, moment: Moment
+) -> tuple[Change, ...]:
+    """Heat water now for a time or 30 minutes (on), end that (off), or set how it is made.
 
     Args:
-        value: `"on"` for a boost of 30 minutes; seconds for another one, at most 12 h; `"off"` or 0 to
-            end it; or any of `{"mode": "schedule"|"off", "boost": seconds, "temperature": °C}`.
-        device: needs hot water control, and for a temperature hot water temperature.
+        value: 0 ends a boost, too.
+        device: needs hot water temperature for a temperature.
         moment: the boost starts now.
     """
-    if lacks(device, "has_hot_water_control"):
-        raise BadRequest("Device does not have hot water control (has_hot_water_control=false)")
-    if isinstance(value, dict):
-        given, where = value, "boost"
+    if isinstance(value, HotWater):
+        given = value
     else:
-        given, where = {"boost": _BOOSTS.get(value, value) if isinstance(value, str) else value}, "value"
-    if not given or not set(given) <= set(_HOT_WATER):
-        raise BadRequest(
-            'value must be "on", "off", a number of seconds, or {"mode", "boost", "temperature"}.'
-        )
-    if "temperature" in given and lacks(device, "has_hot_water_temperature"):
+        given = HotWater(boost=_BOOSTS[value] if isinstance(value, str) else value)
+    if given.temperature is not UNSET and lacks(device, "has_hot_water_temperature"):
         raise BadRequest("Device cannot set the hot water's temperature (has_hot_water_temperature=false)")
     fields: dict[str, object] = {}
-    for name, field in _HOT_WATER.items():
-        if name in given and name != "boost":
-            fields[field] = SETTINGS[field].read(name, given[name], 0)
-    if "boost" in given:
-        seconds = whole(where, given["boost"], 0, LONGEST_RUN, "seconds")
-        fields[_HOT_WATER["boost"]] = moment.now // 1000 + seconds if seconds else 0
+    if given.mode is not UNSET:
+        fields["hot_water_mode"] = given.mode
+    if given.temperature is not UNSET:
+        fields["hot_water_temperature"] = given.temperature
+    if given.boost is not UNSET:
+        fields[_END_OF_BOOST] = moment.now // 1000 + int(given.boost) if given.boost else 0
     return (Change("device", fields),)

@@ -1,13 +1,17 @@
 """Any setting by its name, and the temperature lock (PROTOCOL.md c.2.4, d.6, h.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
-from nled.domain.commands.change import Change, capabilities, lacks, reads, require_order
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+
+from nled.domain.commands.change import Change, capabilities, lacks, require_order, together
+from nled.domain.commands.definition import Typed, command, hosted
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from nled.domain.lock import is_pin_hash, parse_pin_hash
-from nled.domain.quantities import celsius, whole
-from nled.domain.settings import ALIASES, LONGEST_RUN, MINUTES, NEEDS, PAIRS, SETTINGS
+from nled.domain.lock import SAMPLE_HASH, PinHash, is_pin_hash
+from nled.domain.quantities import SOME, High, Low
+from nled.domain.settings import ALIASES, MINUTES, NEEDS, PAIRS, SETTINGS
 from nled.domain.values import number as stored
 
 ON, HASH = "temperature_lock", "temperature_lock_pin_hash"
@@ -16,24 +20,46 @@ _LOCK = (ON, HASH, LOW, HIGH)
 _MOST_NAMED = 10
 
 
-_CAPABILITIES = capabilities(*dict.fromkeys(name for names in NEEDS.values() for name in names))
+def _also(names: Mapping[str, str]) -> str:
+    return ", ".join(f"`{other}` for `{name}`" for other, name in names.items())
 
 
-@reads(
-    shared=_CAPABILITIES["shared"],
-    device=tuple(
-        dict.fromkeys((*_CAPABILITIES["device"], *_LOCK, *(name for pair in PAIRS for name in pair)))
-    ),
+DeviceSettings = defstruct(
+    "DeviceSettings",
+    [(name, setting.kind | UnsetType, UNSET) for name, setting in SETTINGS.items()],
+    forbid_unknown_fields=True,
+    namespace={
+        "__doc__": "Any settings of the thermostat, all or none of which are set. Some have other names too: "
+        f"{_also({**ALIASES, **{other: name for other, (name, _) in MINUTES.items()}})}; "
+        "none may be given by both names."
+    },
 )
-def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
-    """Set fields of the device bucket: `{field: value}`, all or none of them.
+_PAIRS = Meta(extra={"otherwise": "set_device_setting value must be a JSON object of {field: value} pairs"})
+
+
+@command(
+    reads=together(
+        capabilities(*dict.fromkeys(name for names in NEEDS.values() for name in names)),
+        {"device": (*_LOCK, *(name for pair in PAIRS for name in pair))},
+    ),
+    writes={"device": tuple(SETTINGS)},
+    examples=(
+        {"learning_mode": True, "target_humidity": 40, "click_sound": "off", "country_code": "US"},
+        {"fan_timer_duration": 900, "temperature_lock_pin_hash": ""},
+        {"away_temperature_low": 15, "away_temperature_high": 28},
+    ),
+    described=Annotated[DeviceSettings, SOME],
+    typed=Typed("temperature_scale=F sunlight_correction_enabled=true", "setting"),
+)
+def set_device_setting(
+    value: Annotated[dict[str, Any], _PAIRS], device: Device, moment: Moment
+) -> tuple[Change, ...]:
+    """Set any settings by their names.
 
     Raises:
         BadRequest: a field is not for people to set, is given twice by two names, or cannot have that
             value; a lower bound is not under its higher one; a lock without a PIN or bounds.
     """
-    if not isinstance(value, dict):
-        raise BadRequest("set_device_setting value must be a JSON object of {field: value} pairs")
     if not value:
         raise BadRequest("No values to update")
     if unknown := [
@@ -44,13 +70,12 @@ def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[C
         )
     fields: dict[str, object] = {}
     for name, given in value.items():
-        field = ALIASES.get(name) or MINUTES.get(name) or name
+        in_minutes = MINUTES.get(name)
+        field = in_minutes[0] if in_minutes else ALIASES.get(name, name)
         if field in fields:
             raise BadRequest(f"{field} is given twice, once by another name.")
-        if name in MINUTES:
-            fields[field] = 60 * whole(name, given, 1, LONGEST_RUN // 60, "minutes")
-        else:
-            fields[field] = SETTINGS[field].read(name, given, moment.now // 1000)
+        setting = in_minutes[1] if in_minutes else SETTINGS[field]
+        fields[field] = setting.read(name, given, moment.now // 1000)
     for field in fields:
         needed = NEEDS.get(field, ())
         if needed and all(lacks(device, name) for name in needed):
@@ -61,30 +86,75 @@ def set_device_setting(value: object, device: Device, moment: Moment) -> tuple[C
     return (Change("device", fields),)
 
 
-@reads()
-def set_lock(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
-    """Lock the dial to a range: `{"pin_hash": Base64, "temp_min": °C, "temp_max": °C}`.
+class LockValue(Struct, forbid_unknown_fields=True):
+    """The PIN's hash, and the range that the dial is locked to; temp_min is under temp_max."""
 
-    Raises:
-        BadRequest: one is missing or cannot be, or a PIN came instead of its hash.
-    """
-    names = {"pin_hash", "temp_min", "temp_max"}
-    if isinstance(value, dict) and "pin" in value:
-        # Whoever sends a PIN once has told it to every proxy in between.
-        raise BadRequest("A PIN is not taken: send pin_hash, which is Base64(SHA1(PIN + SERIAL)).")
-    if not isinstance(value, dict) or set(value) != names:
-        raise BadRequest('value must be {"pin_hash": Base64, "temp_min": °C, "temp_max": °C}.')
-    pin_hash = parse_pin_hash("pin_hash", value["pin_hash"])
-    low, high = (celsius(name, value[name]) for name in ("temp_min", "temp_max"))
-    if low >= high:
-        raise BadRequest(f"temp_min must be under temp_max; they are {low} and {high} °C.")
-    return (Change("device", {ON: True, HASH: pin_hash, LOW: low, HIGH: high}),)
+    pin_hash: PinHash
+    temp_min: Low
+    temp_max: High
+
+    def __post_init__(self) -> None:
+        if self.temp_min >= self.temp_max:
+            raise ValueError(
+                f"temp_min must be under temp_max; they are {self.temp_min} and {self.temp_max} °C."
+            )
 
 
-@reads()
+# Whoever sends a PIN once has told it to every proxy in between.
+_NO_PIN = Meta(
+    extra={"unknown": {"pin": "A PIN is not taken: send pin_hash, which is Base64(SHA1(PIN + SERIAL))."}}
+)
+_SAMPLE = {"pin_hash": SAMPLE_HASH, "temp_min": 18, "temp_max": 24}
+
+
+@command(writes={"device": _LOCK}, examples=(_SAMPLE,))
+def set_lock(
+    value: Annotated[LockValue, _NO_PIN],
+    device: Device,  # noqa: ARG001
+    moment: Moment,  # noqa: ARG001
+) -> tuple[Change, ...]:
+    """Lock the dial to a range."""
+    fields = {ON: True, HASH: value.pin_hash, LOW: value.temp_min, HIGH: value.temp_max}
+    return (Change("device", fields),)
+
+
+@command(writes={"device": (ON, HASH)}, examples=(None,))
 def clear_lock(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
-    """Unlock the dial and forget the PIN; the value counts for nothing."""
+    """Unlock the dial and forget the PIN."""
     return (Change("device", {ON: False, HASH: ""}),)
+
+
+class EnableLock(LockValue, forbid_unknown_fields=False):
+    """Lock the dial to a range, temp_min under temp_max."""
+
+    enabled: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
+class DisableLock(Struct):
+    """Unlock the dial and forget the PIN; what else is sent counts for nothing."""
+
+    enabled: Annotated[bool, Meta(extra_json_schema={"const": False})]
+
+
+def _enables(body: Mapping[str, Any]) -> type:
+    return DisableLock if body.get("enabled") is False else EnableLock
+
+
+@hosted(
+    "lock",
+    "Lock the temperature, or unlock it",
+    reads=set_lock.reads,
+    missing={
+        name: f"{name} must be given to enable the lock." for name in ("pin_hash", "temp_min", "temp_max")
+    },
+    pick=_enables,
+    examples=({"enabled": True, **_SAMPLE}, {"enabled": False}),
+)
+def hosted_lock(body: EnableLock | DisableLock, device: Device, moment: Moment) -> tuple[Change, ...]:
+    """Lock the dial to a range, or unlock it."""
+    if isinstance(body, DisableLock):
+        return clear_lock.of(None, device, moment)
+    return set_lock.of(LockValue(body.pin_hash, body.temp_min, body.temp_max), device, moment)
 
 
 def _check_lock(fields: dict[str, object], device: Device) -> None:

@@ -1,11 +1,15 @@
 """Setpoints, and the temperatures of eco (PROTOCOL.md c.2, d.3)."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from nled.domain.commands.change import REMOTE, Change, reads, require_order
+from msgspec import UNSET, Struct, UnsetType
+
+from nled.domain.commands.change import REMOTE, Change, require_order
+from nled.domain.commands.definition import Typed, command
 from nled.domain.device import Device, Moment
 from nled.domain.errors import BadRequest
-from nled.domain.quantities import celsius
+from nled.domain.quantities import SOME, Celsius, High, Low
 from nled.domain.values import number as stored
 
 LOW, HIGH = "target_temperature_low", "target_temperature_high"
@@ -30,33 +34,71 @@ SETPOINT = {
 }
 
 
-@reads(**SETPOINT)
-def set_temperature(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:
+# What `setpoint` writes.
+WRITTEN = {
+    "shared": (
+        *("target_temperature", LOW, HIGH),
+        *("target_change_pending", "touched_by", "target_temperature_type"),
+    )
+}
+
+
+class Temperatures(Struct, forbid_unknown_fields=True):
+    """Either or both ends of a range; low is under high."""
+
+    low: Low | UnsetType = UNSET
+    high: High | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not self.given():
+            raise ValueError("value must have low, high or both, in °C.")
+
+    def given(self) -> Mapping[str, float]:
+        """Return what is there, by its name."""
+        sides = {"low": self.low, "high": self.high}
+        return {side: degrees for side, degrees in sides.items() if degrees is not UNSET}
+
+
+@command(
+    reads=SETPOINT,
+    writes=WRITTEN,
+    examples=(21.5, {"low": 18, "high": 24}, {"low": 18}),
+    typed=(
+        Typed("21.5", kind=Celsius, about="Set the temperature."),
+        Typed("19 23", "range", Temperatures, about="Set below what to heat, and above what to cool."),
+    ),
+)
+def set_temperature(
+    value: Celsius | Annotated[Temperatures, SOME], device: Device, moment: Moment
+) -> tuple[Change, ...]:
     """Set the setpoint, or one or both ends of the range.
 
     A number is taken in range mode too: clients send it, and the thermostat takes no notice.
 
     Args:
-        value: °C, or `{"low": °C, "high": °C}` with either or both.
+        value: °C.
         device: its safety bounds, the bounds of its lock while that is on, and its other setpoint count.
         moment: goes into `touched_by`.
-
-    Raises:
-        BadRequest: not a finite number, out of bounds, or low not under high.
     """
-    if isinstance(value, dict):
-        sides = _sides(value, _SETPOINTS, 'value must be a temperature in °C, or {"low": °C, "high": °C}.')
-        return (
-            setpoint({_SETPOINTS[side]: target(side, sides[side], device) for side in sides}, device, moment),
-        )
+    if isinstance(value, Temperatures):
+        targets = {_SETPOINTS[side]: target(side, asked, device) for side, asked in value.given().items()}
+        return (setpoint(targets, device, moment),)
     return (setpoint({"target_temperature": target("value", value, device)}, device, moment),)
 
 
-@reads(device=(*_ECO.values(), *SAFETY))
-def set_eco_temperatures(value: object, device: Device, moment: Moment) -> tuple[Change, ...]:  # noqa: ARG001
-    """Set what eco heats and cools to: `{"low": °C, "high": °C}` with either or both."""
-    sides = _sides(value, _ECO, 'value must be {"low": °C, "high": °C}, with either or both.')
-    fields = {_ECO[side]: safe(side, celsius(side, sides[side]), device) for side in sides}
+@command(
+    reads={"device": (*_ECO.values(), *SAFETY)},
+    writes={"device": tuple(_ECO.values())},
+    examples=({"low": 15, "high": 28}, {"high": 28}),
+    typed=Typed("15 28", "eco"),
+)
+def set_eco_temperatures(
+    value: Annotated[Temperatures, SOME],
+    device: Device,
+    moment: Moment,  # noqa: ARG001
+) -> tuple[Change, ...]:
+    """Set the eco temperatures, which are kept while everybody is away."""
+    fields = {_ECO[side]: safe(side, asked, device) for side, asked in value.given().items()}
     require_order(fields, device.device, _ECO["low"], _ECO["high"])
     return (Change("device", fields),)
 
@@ -82,10 +124,9 @@ def current_mode(device: Device) -> str | None:
     return mode.lower() if isinstance(mode, str) else None
 
 
-def target(where: str, value: object, device: Device) -> float:
-    """Read °C that this thermostat may be set to by hand; raises BadRequest, which names the bound."""
-    asked = safe(where, celsius(where, value), device)
-    _demand_within(where, asked, device, _LOCK)
+def target(where: str, asked: float, device: Device) -> float:
+    """Return °C that this thermostat may be set to by hand; raises BadRequest, which names the bound."""
+    _demand_within(where, safe(where, asked, device), device, _LOCK)
     return asked
 
 
@@ -106,9 +147,3 @@ def _demand_within(
                 f"{where} must be at {'least' if lower else 'most'} {bound} °C, the {meaning} ({name}); "
                 f"it is {asked}."
             )
-
-
-def _sides(value: object, names: Mapping[str, str], otherwise: str) -> dict[str, object]:
-    if not isinstance(value, dict) or not value or not set(value) <= set(names):
-        raise BadRequest(otherwise)
-    return value

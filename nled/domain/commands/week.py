@@ -1,11 +1,30 @@
-"""A schedule as it may be sent (PROTOCOL.md c.2.3, h.4)."""
+"""What a schedule may look like, for the description (PROTOCOL.md c.2.3, h.4).
+
+`nled.domain.schedule` reads it, and takes more than a schema can say: modes in any case, and what a
+thermostat adds itself. A test compares the two.
+"""
 
 from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from nled.domain.quantities import Celsius, High, Low
 from nled.domain.schedule import MOST_A_DAY, MOST_NAME, NAME
-from nled.web.described.units import Celsius, High, Low, Time, TypedCelsius
+
+# What was typed into a form: 4.5 to 32, and 0 to 86399.
+TypedCelsius: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^0{0,4}(4\.[5-9][0-9]{0,8}|([5-9]|[12][0-9]|3[01])(\.[0-9]{1,9})?|32(\.0{1,9})?)$",
+        description="°C",
+    ),
+]
+TypedTime: TypeAlias = Annotated[
+    str, Meta(pattern=r"^0{0,4}([0-9]{1,4}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2})(\.0{1,9})?$")
+]
+Time: TypeAlias = (
+    Annotated[int, Meta(ge=0, lt=86_400, description="Seconds after local midnight.")] | TypedTime
+)
 
 
 class Setpoint(Struct, kw_only=True):
@@ -92,4 +111,4 @@ class RangeSchedule(_Schedule, tag="RANGE", kw_only=True):
     days: RangeDays
 
 
-Schedule: TypeAlias = HeatSchedule | CoolSchedule | RangeSchedule
+Week: TypeAlias = HeatSchedule | CoolSchedule | RangeSchedule
