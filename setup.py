@@ -32,7 +32,8 @@ setup(
         "hiredis>=3.2,<4",
         "PyYAML>=6.0.2,<7",
         "attrs>=25.1",
-        "msgspec>=0.20,<1",
+        # Before 0.22, a whole number of hundreds of digits was a SystemError.
+        "msgspec>=0.22,<1",
         # 8.4 gave its parameter types type arguments.
         "click>=8.4,<9",
         # 6.0 was a new interface.
