@@ -10,12 +10,16 @@ from twisted.internet.defer import Deferred
 
 import nled.store
 from nled.domain.archive.records import HistoryRecord
+from nled.domain.buckets import ObjectKey
 from nled.domain.people import ApiKey, new_key
+from nled.domain.requests import Put
 from nled.store import errors, link
 from nled.store.api_keys import ApiKeys
 from nled.store.archive import Archive
+from nled.store.buckets import Buckets
 from nled.store.client import Client, Script, StoreError, StoreRefused, StoreUnavailable
 from nled.store.devices import _snapshot_of
+from nled.store.pairing import Pairing
 from nled.store.scripts import _ALL, Limits, Scripts, _text
 from tests.store.support import OwnServerTestCase, StoreTestCase, until
 
@@ -146,6 +150,35 @@ class RefusalTests(OwnServerTestCase):
         record = HistoryRecord(SERIAL, [((NOW, 0), {"target": "20"})])
         with self.assertRaisesRegex(StoreRefused, FULL):
             await Archive(Scripts(self.client, limits)).restore(record, NOW)
+
+    async def test_strangers_are_refused_before_anybody_gives_way(self) -> None:
+        """A script that has deleted something may go on to write in a full server."""
+        limits = Limits(2, 10, 10_000, 10**9, 10**6, 10**9, 1000, per_address=0)
+        scripts = Scripts(self.client, limits)
+        buckets, pairing = Buckets(scripts), Pairing(scripts, 10**7)
+        put = [Put(ObjectKey("shared", SERIAL), None, None, {"target_temperature": "20"})]
+        for number in range(2):
+            await buckets.put(f"02AA01AC3314000{number}", put, NOW, f"10.0.0.{number}")
+        await pairing.entry_key(SERIAL, "ABCDEF2", NOW, "10.0.0.3")
+        await self.set("maxmemory", 1)
+        before = self.server.ask("ZRANGE", "nled:devices", "0", "-1")
+        for serial in (SERIAL, "02AA01AC33149999"):
+            with self.assertRaisesRegex(StoreRefused, FULL):
+                await buckets.put(serial, put, NOW + 1, "10.0.0.9")
+            with self.assertRaisesRegex(StoreRefused, FULL):
+                await buckets.subscribe(serial, [], NOW + 1, "10.0.0.9")
+        self.assertEqual(self.server.ask("ZRANGE", "nled:devices", "0", "-1"), before)
+        self.assertEqual(before.count(b"02AA01AC3314000"), 2)
+
+    async def test_arrivals_are_refused_before_one_gives_way(self) -> None:
+        limits = Limits(10, 10, 10_000, 10**9, 10**6, 10**9, 1000)
+        pairing = Pairing(Scripts(self.client, limits), 10**7)
+        for number in range(1000):
+            await pairing.entry_key(f"02AA01AC3314{number:04}", f"ABC{number:04}", NOW, "10.0.0.1")
+        await self.set("maxmemory", 1)
+        with self.assertRaisesRegex(StoreRefused, FULL):
+            await pairing.entry_key(SERIAL, "ABCDEF2", NOW + 1, "10.0.0.9")
+        self.assertEqual(self.server.ask("ZCARD", "nled:arrivals"), b":1000\r\n")
 
 
 class ScriptTests(StoreTestCase):

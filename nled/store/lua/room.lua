@@ -269,8 +269,12 @@ local function room()
     notice(serial, 'device.' .. serial, 0, 0, 'met')
   end
 
+  -- Fail where the server takes no writes, before anybody gives way: who has deleted something may go on to write.
+  local function see_to_memory() redis.call('SET', PROBE, '', 'XX') end
+
   -- Take a device in that was none; p is its place if it is an arrival. False when the house is full.
   local function admit(p, polls)
+    see_to_memory()
     local host, kept = request.sender or (p and p.host) or '', is_kept() and true
     if not kept and not share_left(host) then return false end
     if redis.call('ZCARD', DEVICES) >= request.most_devices and not make_room(host, kept) and not kept then
@@ -305,6 +309,7 @@ local function room()
     if p and p.grade ~= 'arrival' or not p and (is_kept() or redis.call('ZSCORE', DEVICES, serial)) then
       return contact()
     end
+    see_to_memory()
     local host = request.sender or ''
     if not p then
       if redis.call('ZCARD', ARRIVALS) >= MOST_ARRIVALS then
