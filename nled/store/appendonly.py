@@ -52,7 +52,7 @@ def manifest(text: str) -> list[Part]:
 
 @define
 class Scan:
-    """How far a file is sound.
+    """How far a file is sound, from `whole` on.
 
     A script's writes stand between MULTI and EXEC: either all of them are taken or none.
 
@@ -70,9 +70,12 @@ class Scan:
 
     def run(self, file: BinaryIO) -> Iterator[None]:
         """Read a file to its end or its first defect; the caller may do something else at each step."""
-        yield from self._pass_snapshot(file)
-        inside, noted = False, None
-        for count, name in enumerate(_commands(file)):
+        if self.whole == 0:
+            yield from self._pass_snapshot(file)
+        else:
+            file.seek(self.whole)
+        inside, noted = False, self.written
+        for count, name in enumerate(commands(file)):
             if count % _AT_A_TIME == 0:
                 yield
             if isinstance(name, int):
@@ -102,7 +105,7 @@ class Scan:
         self.opaque = True
 
 
-def _commands(file: BinaryIO) -> Iterator[bytes | int]:
+def commands(file: BinaryIO) -> Iterator[bytes | int]:
     """Give the name of each command in small letters, and each time that is noted, until the first defect."""
     while line := file.readline(_LONGEST_LINE):
         if line.startswith(b"#") and line.endswith(b"\n"):

@@ -1,7 +1,8 @@
-"""The pieces that were cut off a damaged append-only file: kept beside it for whoever wants to look."""
+"""The pieces that were cut out of a damaged append-only file: kept beside it for whoever wants to look."""
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,8 @@ class Piece:
         else:
             when = f"between {self.since:%Y-%m-%d %H:%M:%S} and {self.until:%Y-%m-%d %H:%M:%S} UTC"
         return (
-            f"The end of the store's append-only file was damaged: {self.size} bytes, written {when}, "
-            f"were cut off and are kept in {self.path}."
+            f"The store's append-only file was damaged: {self.size} bytes, written {when}, were cut off "
+            f"and are kept in {self.path}."
         )
 
 
@@ -51,17 +52,23 @@ def pieces(directory: Path) -> list[Piece]:
     return sorted(found, key=lambda each: (each.until, each.path))
 
 
-def keep(directory: Path, path: Path, start: int, about: os.stat_result, written: int | None) -> Piece:
-    """Copy what stands in a file from `start` on; it is on the disk when this returns.
+def keep(
+    directory: Path,
+    path: Path,
+    stretches: Sequence[tuple[int, int]],
+    about: os.stat_result,
+    written: int | None,
+) -> Piece:
+    """Copy some stretches of a file, one after the other; they are on the disk when this returns.
 
     Args:
         directory: that of the store.
         path: the file, to which nobody writes.
-        start: where the piece begins.
+        stretches: where each begins and ends.
         about: size and time of the file.
-        written: when what stands before `start` was written, in s since the epoch; None if unknown.
+        written: when what stands before the first was written, in s since the epoch; None if unknown.
     """
-    size = about.st_size - start
+    size = sum(end - start for start, end in stretches)
     since = None if written is None else datetime.fromtimestamp(written, UTC)
     until = datetime.fromtimestamp(int(about.st_mtime), UTC)
     folder = directory / _KEPT
@@ -69,9 +76,11 @@ def keep(directory: Path, path: Path, start: int, about: os.stat_result, written
     first = f"{since:{_TIME}}" if since else "unknown"
     # The same name when this is done again because it was interrupted.
     kept = folder / f"{first}-{until:{_TIME}}-{size}.{path.name}"
+    lost = b""
     with path.open("rb") as file:
-        file.seek(start)
-        lost = file.read(_MOST_KEPT)
+        for start, end in stretches:
+            file.seek(start)
+            lost += file.read(min(end - start, _MOST_KEPT - len(lost)))
     fresh = folder / "new"
     with fresh.open("wb") as file:
         file.write(lost)
@@ -79,7 +88,7 @@ def keep(directory: Path, path: Path, start: int, about: os.stat_result, written
         os.fsync(file.fileno())
     fresh.rename(kept)
     for each in (folder, directory):
-        _sync(each)
+        sync(each)
     return Piece(kept, size, since, until)
 
 
@@ -94,7 +103,8 @@ def _time(text: str) -> datetime:
     return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
-"""A damaged end of the append-only file, as a power cut leaves it: cut off, kept beside, and told of."""
+"""A damaged append-only file, as a power cut or a full disk leaves it: cut, the piece kept, and told of."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any, Final
@@ -8,14 +9,15 @@ from typing import Any, Final
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from nled.store.appendonly import Scan, manifest
-from nled.store.cutoff import drop_old, keep
+from nled.store.appendonly import manifest
+from nled.store.cutoff import drop_old, keep, sync
 from nled.store.errors import StartError
+from nled.store.gaps import MOST_LOST, Gap, Survey
 
 _SINGLE: Final = "appendonly.aof"
 _FOLDER: Final = "appendonlydir"
 _MANIFEST: Final = "appendonly.aof.manifest"
-_MOST_LOST: Final = 2**20
+_CHUNK: Final = 2**20
 # The base of a store that nobody has written to yet.
 _EMPTY_BASE: Final = 256
 
@@ -38,7 +40,7 @@ class Repair:
     def __init__(self, reactor: Any, directory: Path) -> None:
         self._reactor = reactor
         self._directory = directory
-        # To read a large file again every few seconds would say nothing new.
+        # To read large files again every few seconds would say nothing new.
         self._hopeless: tuple[object, StartError] | None = None
 
     async def before_start(self) -> None:
@@ -47,9 +49,9 @@ class Repair:
         Raises:
             StartError: The server would start without data that were there, or nled cannot mend it.
         """
-        path = self._growing()
-        if path is not None and not _ends_a_line(path):
-            await self._mend(path)
+        paths = self._appended()
+        if paths and not _ends_a_line(paths[-1]):
+            await self._mend(paths)
 
     async def after_refusal(self) -> bool:
         """Mend what a server refused to load; False if no damage was found.
@@ -57,18 +59,17 @@ class Repair:
         Raises:
             StartError: nled cannot mend it.
         """
-        path = self._growing()
-        return path is not None and await self._mend(path)
+        return await self._mend(self._appended())
 
-    def _growing(self) -> Path | None:
-        """Give the file to whose end the server writes, None in a new directory."""
+    def _appended(self) -> list[Path]:
+        """Give the files to whose end the server wrote, in order; it writes to the last one."""
         folder, single = self._directory / _FOLDER, self._directory / _SINGLE
         record = folder / _MANIFEST
         if not record.exists():
             # A start that was cut off may leave an empty base without its manifest.
             if sum(each.stat().st_size for each in folder.glob(f"{_SINGLE}.*")) > _EMPTY_BASE:
                 raise self._beyond(f"{record} is gone, and without it the server would start empty")
-            return single if single.exists() else None
+            return [single] if single.exists() else []
         try:
             parts = [each for each in manifest(record.read_text(errors="replace")) if each.kind != "h"]
         except ValueError as error:
@@ -77,45 +78,98 @@ class Repair:
             path = folder / each.name
             # The server was stopped just when it moved the file of an older version.
             if not path.exists() and each.name == _SINGLE and single.exists():
-                return single
+                return [single]
             if not path.exists():
                 raise self._beyond(f"{path} is gone")
             if each.name.endswith(".rdb") and path.stat().st_size == 0:
                 raise self._beyond(f"{path} is empty, and with it the server would start empty")
-        return folder / parts[-1].name if parts else None
+        return [folder / each.name for each in parts if each.kind == "i" or each is parts[-1]]
 
-    async def _mend(self, path: Path) -> bool:
-        about = _about(path)
-        seen = (path, about.st_size, about.st_mtime_ns)
+    async def _mend(self, paths: Sequence[Path]) -> bool:
+        seen = [(path, about.st_size, about.st_mtime_ns) for path in paths for about in [_about(path)]]
         if self._hopeless is not None and self._hopeless[0] == seen:
             raise self._hopeless[1]
-        scan = Scan()
+        damaged = [(path, gaps) for path in paths if (gaps := await self._gaps(path))]
+        try:
+            self._judge(damaged, paths[-1:])
+        except StartError as error:
+            self._hopeless = seen, error
+            raise
+        for path, gaps in damaged:
+            await self._cut(path, gaps)
+        return bool(damaged)
+
+    async def _gaps(self, path: Path) -> Sequence[Gap]:
+        survey = Survey()
         with path.open("rb") as file:
-            for _ in scan.run(file):
+            for _ in survey.run(file, _about(path).st_size):
                 await deferLater(self._reactor, 0)
-        if scan.opaque or scan.whole == about.st_size:
-            return False
-        # Of an unfinished transaction the whole commands do not count: it was never all there.
-        too_much = about.st_size - scan.sound > _MOST_LOST
-        # Other files than those of what was appended since a rewrite have all that there is.
-        nothing_left = scan.whole == 0 and not path.name.endswith(".incr.aof")
-        if too_much or nothing_left:
-            refusal = self._beyond(
-                f"{path} is damaged from byte {scan.sound} of {about.st_size} on, and nled by itself cuts "
-                "off at most 1 MiB, and never all"
-            )
-            self._hopeless = seen, refusal
-            raise refusal
-        piece = keep(self._directory, path, scan.whole, about, scan.written)
+        return survey.gaps
+
+    def _judge(self, damaged: Sequence[tuple[Path, Sequence[Gap]]], last: Sequence[Path]) -> None:
+        """Refuse what would cost too much.
+
+        What follows a gap is replayed, though something is missing in between: it was acknowledged, too, and
+        to leave it out would lose more. A transaction holds values, not the script that made them, so it is
+        right by itself. Only counters that it adds to miss what is lost.
+        """
+        lost = 0
+        for path, gaps in damaged:
+            lost += sum(gap.lost for gap in gaps)
+            # A file to which more was appended ends with a torn transaction, or it is damaged otherwise.
+            odd = path not in last and not all(gap.torn for gap in gaps)
+            # Other files than those of what was appended since a rewrite have all that there is.
+            nothing_left = gaps[0].start == 0 and not path.name.endswith(".incr.aof")
+            if lost > MOST_LOST or odd or nothing_left:
+                raise self._beyond(
+                    f"{path} is damaged from byte {gaps[0].start} of {path.stat().st_size} on, and nled by "
+                    "itself cuts off at most 1 MiB, never all, and amid the data only what was not written "
+                    "to its end"
+                )
+
+    async def _cut(self, path: Path, gaps: Sequence[Gap]) -> None:
+        about, lossy = _about(path), [gap for gap in gaps if not gap.hole]
+        stretches = [(gap.start, gap.end) for gap in lossy]
+        piece = keep(self._directory, path, stretches, about, lossy[0].written) if lossy else None
         # Only now: whatever happens before, the whole file is still there.
-        with path.open("r+b") as file:
-            file.truncate(scan.whole)
-            os.fsync(file.fileno())
-        drop_old(self._directory, piece)
-        self._log.warn(
-            "{piece} See that the settings of that time are as they should be, then remove it.", piece=piece
-        )
-        return True
+        if gaps[0].end == about.st_size:
+            with path.open("r+b") as file:
+                file.truncate(gaps[0].start)
+                os.fsync(file.fileno())
+        else:
+            await self._copy_sound(path, gaps, about.st_size)
+        if holes := sum(gap.end - gap.start for gap in gaps if gap.hole):
+            self._log.warn(
+                "{size} zeros were taken out of {path}, which the store left there when its disk was full. "
+                "Nothing is lost with them.",
+                size=holes,
+                path=str(path),
+            )
+        if piece:
+            drop_old(self._directory, piece)
+            self._log.warn(
+                "{piece} See that the settings of that time are as they should be, then remove it.",
+                piece=piece,
+            )
+
+    async def _copy_sound(self, path: Path, gaps: Sequence[Gap], size: int) -> None:
+        """Put a copy without the gaps in place of a file; it needs room for that."""
+        mended = path.with_name("mended")
+        starts, ends = [0, *(gap.end for gap in gaps)], [*(gap.start for gap in gaps), size]
+        try:
+            with path.open("rb") as file, mended.open("wb") as copy:
+                for start, end in zip(starts, ends, strict=True):
+                    file.seek(start)
+                    while chunk := file.read(min(_CHUNK, end - file.tell())):
+                        copy.write(chunk)
+                        await deferLater(self._reactor, 0)
+                copy.flush()
+                os.fsync(copy.fileno())
+            mended.rename(path)
+        finally:
+            # On a full disk above all, nothing may stay behind.
+            mended.unlink(missing_ok=True)
+        sync(path.parent)
 
     def _beyond(self, why: str) -> StartError:
         return beyond_repair(self._directory, why)
