@@ -60,15 +60,21 @@ class Runner:
 
     async def _repeat(self, kinds: list[type[Kind]], random: Random, end: float) -> None:
         """Do one daemon's kinds in rounds, until the time is over; each at least once."""
-        warm = False
-        while not warm or self._reactor.seconds() < end:
+        # A daemon that was not broken in a whole round has taken what memory it needs.
+        warm = whole = False
+        first = True
+        while first or self._reactor.seconds() < end:
             random.shuffle(kinds)
+            warm, whole = whole, True
             for kind in kinds:
-                if not warm or self._reactor.seconds() < end:
-                    await self._do(kind, random, warm=warm)
-            warm = True
+                if not first and self._reactor.seconds() >= end:
+                    break
+                if not await self._do(kind, random, warm=warm):
+                    warm = whole = False
+            first = False
 
-    async def _do(self, kind: type[Kind], random: Random, *, warm: bool) -> None:
+    async def _do(self, kind: type[Kind], random: Random, *, warm: bool) -> bool:
+        """Do one; returns whether nled got over it."""
         began = self._reactor.seconds()
         try:
             world = self._worlds.get(kind.world) or await self._make(kind.world, random)
@@ -84,6 +90,7 @@ class Runner:
             if kind.world == Kind.world:
                 self.report.memory.clear()
             await self._worlds.pop(kind.world).end()
+        return not result.broken
 
     async def _make(self, name: str, random: Random) -> World:
         world = World(self._reactor, Random(random.random()), self._options.homes)

@@ -5,6 +5,10 @@ from typing import ClassVar
 from faults.world import World
 
 
+# An answer in the midst of a batch of pushes ends when the store is found to be away.
+CUT_SHORT = "the final chunk came"
+
+
 class Kind:
     """One kind of fault; a subclass in `faults/kinds/` is all that a new kind takes.
 

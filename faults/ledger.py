@@ -66,11 +66,17 @@ class Ledger:
             known.unknown.append(value)
         return Write(self, write)
 
+    def claimed(self, serial: str, user: str) -> None:
+        """A thermostat was claimed; what was to be told of it before is nobody's business any more."""
+        self.owners[serial] = user
+        self.acknowledged += 1
+        self._forget_events(serial)
+
     def forget(self, serial: str) -> None:
         """A thermostat is gone, or begins anew."""
         self._fields.pop(serial, None)
         self.owners.pop(serial, None)
-        self.events = {each for each in self.events if not each[0].endswith(f".{serial}")}
+        self._forget_events(serial)
 
     def differences(
         self, serial: str, read: Mapping[str, Mapping[str, Any]], *, on_device: bool = False
@@ -92,3 +98,6 @@ class Ledger:
         for (key, name), known in self._fields.get(serial, {}).items():
             if name in read.get(key, {}):
                 known.acknowledged, known.unknown = read[key][name], []
+
+    def _forget_events(self, serial: str) -> None:
+        self.events = {each for each in self.events if not each[0].endswith(f".{serial}")}

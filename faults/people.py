@@ -106,6 +106,10 @@ class Person:
     _schedule_due: float = 0.0
     _failing: float | None = None
 
+    def pause(self) -> None:
+        """There is nothing for them to set any more, for now: that is no outage."""
+        self._failing = None
+
     async def do_something(self) -> bool:
         """Set one thing or another."""
         doings = (self.set_temperature, self.set_temperature_hosted, self.set_threshold, self.set_schedule)

@@ -40,7 +40,7 @@ class Service(LiveDaemon):
         settings = {
             "device": {"port": ports[0]},
             "control": {"port": ports[1]},
-            "redis": {"deadline": 2.0, "maxmemory_mb": MAXMEMORY >> 20},
+            "redis": {"maxmemory_mb": MAXMEMORY >> 20},
             "transport": {"suspend_time_max": 30},
             "pairing": {"claims_per_minute": 1000},
             "api": {"rate_limit": 0},

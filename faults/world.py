@@ -187,8 +187,7 @@ class World:
             raise Failed(f"{serial} could not be claimed: {status} {answer}")
         if not answer["success"]:
             return False
-        self.ledger.owners[serial] = user
-        self.ledger.acknowledged += 1
+        self.ledger.claimed(serial, user)
         await self.when(device, lambda it: it.claimed, "hears that it was claimed")
         for home in self.homes:
             home.owned = home.owned or home.device is device
@@ -204,6 +203,7 @@ class World:
         serial = home.device.serial
         await self.switch_off(home.device)
         home.owned = False
+        home.person.pause()
         identity = Identity.of(serial)
         client = Client(self._reactor, tcp(self._reactor), identity.headers())
         url = f"http://127.0.0.1:{self.service.device}/nest/entry"

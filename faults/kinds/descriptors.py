@@ -4,7 +4,7 @@ import resource
 import socket
 from contextlib import suppress
 
-from faults.kind import Kind, refused
+from faults.kind import CUT_SHORT, Kind, refused
 from faults.world import World
 
 
@@ -15,7 +15,7 @@ class FailedSpawn(Kind):
     line = r"The private store cannot be started"
     also = (r"store: .*", r"The private store ended", r"descriptors: Nearly all")
     # Who comes anew waits in the kernel, who has come for the store.
-    complaints = ("no end of the answer", "the headers took")
+    complaints = (CUT_SHORT, "no end of the answer", "the headers took")
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.process.pid

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from faults.kind import Kind
+from faults.kind import CUT_SHORT, Kind
 from faults.world import Failed, World
 
 READY = r"nled \S+ is ready"
@@ -32,6 +32,7 @@ class StoreKilled(Kind):
     """kill -9 of the store; nled starts it again."""
 
     name = "store-killed"
+    complaints = (CUT_SHORT,)
     line = r"The private store ended \(SIGKILL\).*starting it again"
     also = (r"store: .*",)
     resets = True

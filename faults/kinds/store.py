@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from faults.disk import mount, unmount
-from faults.kind import Kind, refused
+from faults.kind import CUT_SHORT, Kind, refused
 from faults.service import MAXMEMORY
 from faults.world import World
 
@@ -18,7 +18,7 @@ class StoreHung(Kind):
     name = "store-hung"
     line = r"store: .*(does not answer|did not answer)"
     # Headers come when the deadline of the store is over.
-    complaints = ("the headers took",)
+    complaints = (CUT_SHORT, "the headers took")
 
     async def inject(self, world: World) -> None:
         self._pid = world.service.store_pid
@@ -33,6 +33,7 @@ class MemoryFull(Kind):
     """The store has no memory left."""
 
     name = "memory-full"
+    complaints = (CUT_SHORT,)
     line = r"memory.*full|full.*memory|memory.*used up"
     resets = True
 
@@ -52,6 +53,7 @@ class DiskFull(Kind):
     """The disk has no room left."""
 
     name = "disk-full"
+    complaints = (CUT_SHORT,)
     world = "restarted"
     line = r"disk.*(full|free|room)"
     also = (r"store: .*",)
