@@ -15,8 +15,8 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
-# Tell of each connection that one was made; the lines that matter would drown.
-_CHATTY = ("twisted.internet.endpoints", "twisted.web.client")
+# Tell of each connection that it is made, or tried again; the lines that matter would drown.
+_CHATTY = ("twisted.application._client_service", "twisted.internet.endpoints", "twisted.web.client")
 # Say thousands of times a second that no file can be opened, with tracebacks; nled.descriptors says it once.
 _TOLD_BETTER = tuple(
     f"twisted.internet.{each}" for each in ("tcp.Port", "tcp._FileDescriptorReservation", "unix.Port")

@@ -193,7 +193,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     scanner = Scanner(settings_api, attached)
     own = partial(address_of, config.device.host)
     lan = Lan(settings_api, scanner, Neighbours(scripts), attached, own, origin, config.device.port)
-    strangers = Crowd(Strangers(scripts), troubles, now)
+    strangers = Crowd(Strangers(scripts), troubles, now, config.pairing.required)
     watches = Watches(feed, events, authority.still_visible, _MOST_WATCHES)
     for routes in (
         AboutRoutes(

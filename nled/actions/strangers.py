@@ -32,11 +32,13 @@ class Crowd:
 
     Args:
         now: ms since the epoch.
+        paired_only: whether lists of devices have owned ones only, so that the others are to be seen here.
     """
 
     _strangers: Strangers
     _troubles: Troubles
     _now: Callable[[], int]
+    _paired_only: bool
     _told: bool = False
 
     async def look(self) -> bool:
@@ -54,8 +56,8 @@ class Crowd:
         return more
 
     async def arrivals(self) -> list[Stranger]:
-        """List the serials that only asked for a code or said their entry."""
-        return await self._strangers.arrivals(self._now())
+        """List who waits to be claimed and is in no list of devices."""
+        return await self._strangers.arrivals(self._now(), waiting=self._paired_only)
 
     async def unowned(self) -> list[Stranger]:
         """List the devices that nobody owns or has commanded."""

@@ -23,7 +23,7 @@ _LONGEST_NAME = 40
     nledctl devices --arrivals
     nledctl devices forget 02AA01AC33140F61""",
 )
-@click.option("--arrivals", is_flag=True, help="List serials that only asked for a code so far.")
+@click.option("--arrivals", is_flag=True, help="List who waits to be claimed and is not in the other list.")
 @pass_session
 @click.pass_context
 def devices(ctx: click.Context, session: Session, *, arrivals: bool) -> None:
@@ -52,7 +52,8 @@ def devices(ctx: click.Context, session: Session, *, arrivals: bool) -> None:
                 )
                 for each in answer["devices"]
             ],
-            "No thermostat has come yet. `nledctl doctor` says whether one could.",
+            "No thermostat has come yet. `nledctl devices --arrivals` lists those that wait to be claimed; "
+            "`nledctl doctor` says whether one could come.",
         )
 
     session.show(answer, rows)
@@ -72,7 +73,7 @@ def _show_arrivals(session: Session, now: float) -> None:
                 )
                 for each in reversed(answer["arrivals"])
             ],
-            "No serial asked for a code within the last day that is not a thermostat here.",
+            "Nobody asked for a code within the last day who is not in `nledctl devices`.",
         )
 
     session.show(answer, rows)

@@ -4,13 +4,14 @@ from typing import Literal
 
 from attrs import frozen
 
-# `arrival`: no device yet; `new`: heard on one day; `poll`: and holds a poll; `seen`: heard on two days.
-Grade = Literal["arrival", "new", "poll", "seen"]
+# `arrival`: no device yet; `new`: heard on one day; `poll`: and holds a poll; `seen`: heard on two days;
+# `kept`: set by a person, or pointed here by one.
+Grade = Literal["arrival", "new", "poll", "seen", "kept"]
 
 
 @frozen
 class Stranger:
-    """A device that nobody owns or has commanded, or an arrival.
+    """A device that nobody owns, or an arrival.
 
     Attributes:
         address: it came from last; "" where that is not known. Of IPv6 it is its /64.

@@ -202,7 +202,8 @@ class PrivateServer:
                 end = self._reactor.seconds() + _START_PATIENCE
                 pause = _LOADING_PAUSE
             await deferLater(self._reactor, pause)
-        raise StartError(f"The private store {binary} ended at its start ({server.end}): {server.last_line}")
+        said = server.last_line.rstrip(".")
+        raise StartError(f"The private store {binary} ended at its start ({server.end}): {said}.")
 
     async def _repaired(self) -> bool:
         """Mend what the server could not load; False if that was not why it ended."""

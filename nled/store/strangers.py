@@ -39,9 +39,10 @@ class Strangers:
         more, at, why, address = await self._scripts.ask(_SETTLE, "", now, most=_AT_ONCE)
         return bool(more), None if at is None else Pressure(int(at), why, address)
 
-    async def arrivals(self, now: int) -> list[Stranger]:
-        """List the arrivals, the longest unheard first."""
-        return _strangers(await self._scripts.ask(_STRANGERS, "", now, arrivals=True))
+    async def arrivals(self, now: int, *, waiting: bool = False) -> list[Stranger]:
+        """List the arrivals, the longest unheard first; with `waiting` also the devices that nobody owns."""
+        found = await self._scripts.ask(_STRANGERS, "", now, arrivals=True, waiting=waiting)
+        return sorted(_strangers(found), key=lambda each: each.seen)
 
     async def unowned(self, now: int) -> list[Stranger]:
         """List the devices that nobody owns or has commanded, the longest unheard first."""

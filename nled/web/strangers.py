@@ -20,7 +20,10 @@ class StrangerInfo(Struct):
 
 
 class ArrivalList(Struct):
-    """The serials that only asked for a code or said their entry, the longest unheard first."""
+    """The serials that only asked for a code or said their entry, the longest unheard first.
+
+    With `pairing.required` also all thermostats that nobody owns, which `/api/devices` does not list then.
+    """
 
     arrivals: list[StrangerInfo]
 
@@ -53,7 +56,7 @@ class StrangerRoutes:
                 "/api/arrivals",
                 self.arrivals,
                 Need.ADMIN,
-                "List serials that only asked for a code so far",
+                "List serials that wait to be claimed and are in no list of thermostats",
                 answer=ArrivalList,
             ),
             Endpoint(

@@ -104,6 +104,8 @@ class PrivateStoreTests(OutageCase):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
         daemon.kill_store()
         wait_until(lambda: "cannot be started: [Errno 24]" in daemon.log, "no process can be made")
+        # Nor is each try to connect a line.
+        self.assertNotIn("Scheduling retry", daemon.log)
         self.nothing_came(polls)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         self.works_again(daemon)

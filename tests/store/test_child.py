@@ -155,7 +155,7 @@ class RunTests(ChildTestCase):
         self.assertGreater(third - second, 0.4e9)
         self.assertEqual(await client.command("PING"), "PONG")
         [told] = [event["seen"] for event in self.events if "seen" in event]
-        self.assertIn("ended at its start (exit status 3): no luck", told)
+        self.assertIn("ended at its start (exit status 3): no luck.", told)
         self.assertEqual(list(self.troubles), [])
         broken.touch()
         os.kill(server.pid, signal.SIGKILL)

@@ -127,6 +127,19 @@ class Arrivals(StrangersTestCase):
         self.assertEqual(await self.pairing.claim(code, "ann", self.now), serial(1))
         await self.consistent()
 
+    async def test_who_waits_for_a_claim(self) -> None:
+        async def waiting() -> list[str]:
+            return [each.serial for each in await self.strangers.arrivals(self.now, waiting=True)]
+
+        # Kept, since a person pointed it here, and still nobody's.
+        await self.client.command("SET", keys.previous(serial(3)), "http://1.2.3.4/entry")
+        codes = [await self.code(serial(n), HOME) for n in (3, 2, 1)]
+        await self.poll(serial(2), HOME)
+        self.assertEqual(await waiting(), [serial(3), serial(1), serial(2)])
+        for code in codes:
+            await self.pairing.claim(code, "ann", self.now)
+        self.assertEqual(await waiting(), [])
+
     async def test_claimed_it_is_a_kept_device(self) -> None:
         code, last = await self.code(serial(1), HOME), self.now
         self.now += 1000
