@@ -14,7 +14,7 @@ from nled.actions.access import permit
 from nled.actions.feed import Feed
 from nled.actions.turns import Turns
 from nled.domain.access import Need, Principal
-from nled.domain.buckets import encode
+from nled.domain.buckets import bucket_type, encode
 from nled.domain.commands import Change, Rule
 from nled.domain.device import Delivery, Device, Moment, slowest
 from nled.domain.errors import Conflict, NotKnown
@@ -172,7 +172,7 @@ class Control:
             raise Conflict(f"{serial} belongs to nobody yet; pair it by the code on its screen first.")
         changes = rule(order.value, device, Moment(now, self.offset(now)))
         # A home is told by way of any of its devices: those commands have an order too.
-        if device.structure and any(each.kind == "structure" for each in changes):
+        if device.structure and any(bucket_type(each.kind).of_home for each in changes):
             home = str(device.home.key)
             if home not in order.turns and await self._wait_for(home, order):
                 return None

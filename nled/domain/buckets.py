@@ -1,68 +1,135 @@
-"""Buckets: their keys, who may write them, and which fields are momentary (PROTOCOL.md h)."""
+"""Buckets: what is so of each type of them, their keys and their values (PROTOCOL.md h)."""
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
+
+from nled.domain.relays import COOLING, FAN, HEATING
 
 TEN_YEARS = 10 * 365 * 86_400_000
 _KEY = re.compile(r"(?P<kind>[a-z][a-z0-9_]{0,39})\.(?P<id>[A-Za-z0-9_.@+\-]{1,80})")
 
-# Keyed by the thermostat's own serial: another serial in the key is somebody else's bucket.
-PER_DEVICE = frozenset({"device", "shared", "schedule", "link", "device_alert_dialog", "occupancy"})
 
-# Server to device only (PROTOCOL.md h.1); a device's write to one is answered but not applied.
-SERVER_OWNED = frozenset(
-    {
-        "user",
+@frozen
+class BucketType:
+    """What there is to know of all buckets of one type, such as `shared` (PROTOCOL.md h).
+
+    Attributes:
+        id: what their keys end in: the serial of the thermostat; the id of its user, or of its structure, of
+            which there is one bucket for all devices of the home; or something else ("own").
+        server_owned: whether only the server writes them; a device's write is answered but not applied (h.1).
+        replaced: whether they are replaced as a whole, not merged.
+        momentary: fields that mean "now": sent until acknowledged, never after, and not once they are stale.
+        companions: those of them that accompany a setpoint; on their own they are no change worth waking a
+            battery for.
+        recorded: as which series of a history fields are recorded.
+        spacing: for how many ms after a push of one the next has to wait.
+        hosted: whether the API in the shape of the hosted service shows them.
+        transient: whether they hold what is on the screen just now, which is not taken over from elsewhere.
+    """
+
+    id: Literal["serial", "user", "structure", "own"] = "own"
+    server_owned: bool = False
+    replaced: bool = False
+    momentary: frozenset[str] = frozenset()
+    companions: frozenset[str] = frozenset()
+    recorded: Mapping[str, str] = field(factory=dict)
+    spacing: int = 0
+    hosted: bool = False
+    transient: bool = False
+
+    @property
+    def of_home(self) -> bool:
+        """Whether there is one for all devices of a home."""
+        return self.id in ("user", "structure")
+
+
+_FROM_SERVER = BucketType(server_owned=True)
+
+# All that nled does by the type of a bucket it looks up here, and store/scripts.py hands to Lua.
+# A device is told of its home's buckets in this order: the name in `user` ends the pairing screen.
+BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
+    "user": BucketType("user", server_owned=True, hosted=True),
+    "structure": BucketType(
         "structure",
-        "link",
-        "device_alert_dialog",
-        "topaz",
-        "servicegroup",
-        "utility",
-        "rate_plan",
-        "demand_charge",
-        "diamond_sensor_config",
-    }
-)
-
-# Replaced as a whole: a merged schedule would keep days and names that were deleted (b.4.2).
-REPLACED = frozenset({"schedule", "custom_schedule"})
-
-# Fields that mean "now": sent until acknowledged, never after, and not at all once they are stale.
-MOMENTARY: Mapping[str, frozenset[str]] = {
-    "shared": frozenset(
-        {
-            "target_temperature",
-            "target_temperature_low",
-            "target_temperature_high",
-            "target_change_pending",
-            "touched_by",
-        }
+        server_owned=True,
+        hosted=True,
+        # Eco is obeyed by its time stamp only, for ten minutes (a.12 no. 19); without it this says nothing.
+        momentary=frozenset(
+            {"manual_eco_all", "manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}
+        ),
+        recorded={"manual_eco_all": "eco", "away": "gone"},
     ),
-    "device": frozenset(
-        {
-            "fan_timer_timeout",
-            "fan_timer_duration",
-            "fan_timer_speed",
-            "hot_water_boost_time_to_end",
-            "eco",
-        }
+    "shared": BucketType(
+        "serial",
+        hosted=True,
+        momentary=frozenset(
+            {
+                "target_temperature",
+                "target_temperature_low",
+                "target_temperature_high",
+                "target_change_pending",
+                "touched_by",
+            }
+        ),
+        companions=frozenset({"target_change_pending", "touched_by"}),
+        recorded={
+            "current_temperature": "temperature",
+            "target_temperature": "target",
+            "target_temperature_low": "low",
+            "target_temperature_high": "high",
+            "target_temperature_type": "mode",
+            **{name: series for series, name in {**HEATING, **COOLING}.items()},
+            FAN: "fan_relay",
+            "auto_away": "sensor",
+        },
     ),
-    # Eco is obeyed only by its time stamp, and for ten minutes (a.12 no. 19): without it this says nothing.
-    "structure": frozenset(
-        {"manual_eco_all", "manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}
+    "device": BucketType(
+        "serial",
+        hosted=True,
+        momentary=frozenset(
+            {
+                "fan_timer_timeout",
+                "fan_timer_duration",
+                "fan_timer_speed",
+                "hot_water_boost_time_to_end",
+                "eco",
+            }
+        ),
+        # Two words about eco are one thing: the last one holds.
+        recorded={
+            "current_temperature": "temperature",
+            "current_humidity": "humidity",
+            "auto_away": "sensor",
+            "eco": "eco",
+            "eco_mode": "eco",
+        },
     ),
+    # A merged schedule would keep days and names that were deleted (b.4.2), and of two that come within 15 s
+    # a device loses one (b.5).
+    "schedule": BucketType("serial", hosted=True, replaced=True, spacing=15_000),
+    "custom_schedule": BucketType(replaced=True),
+    "occupancy": BucketType("serial"),
+    "link": BucketType("serial", server_owned=True),
+    "device_alert_dialog": BucketType("serial", server_owned=True, transient=True),
+    "topaz": _FROM_SERVER,
+    "servicegroup": _FROM_SERVER,
+    "utility": _FROM_SERVER,
+    "rate_plan": _FROM_SERVER,
+    "demand_charge": _FROM_SERVER,
+    "diamond_sensor_config": _FROM_SERVER,
 }
+# Of which nobody has said more: merged, the device's to write, and under an id of its own.
+_PLAIN: Final = BucketType()
+# The id of what a device has of a home while nobody has claimed it (DESIGN.md 2).
+NO_HOME: Final = "default"
 
 # How the server wrote a field: a setting, kept until the device writes it; momentary; or the companion of
 # something momentary, which goes when the last of that does.
 Kind = Literal["s", "m", "c"]
-# Accompany a setpoint; on their own they are no change worth waking a battery for.
-COMPANIONS = frozenset({"target_change_pending", "touched_by"})
 
 
 @frozen
@@ -84,16 +151,22 @@ def parse_key(text: object, serial: str) -> ObjectKey | None:
     return ObjectKey(match["kind"], serial if identifier.upper() == serial else identifier)
 
 
+def bucket_type(kind: str) -> BucketType:
+    """Look a type up; most that devices have nobody has said anything of."""
+    return BUCKET_TYPES.get(kind, _PLAIN)
+
+
 def is_foreign(key: ObjectKey, serial: str) -> bool:
     """Whether the key names another thermostat's bucket."""
-    return key.kind in PER_DEVICE and key.id != serial
+    return key.id != serial and bucket_type(key.kind).id == "serial"
 
 
 def kind_of(kind: str, name: str) -> Kind:
     """Say what becomes of a field of a bucket of some kind once the server has written it."""
-    if name not in MOMENTARY.get(kind, ()):
+    about = bucket_type(kind)
+    if name not in about.momentary:
         return "s"
-    return "c" if name in COMPANIONS else "m"
+    return "c" if name in about.companions else "m"
 
 
 def claimed(timestamp: float, now: int) -> int:

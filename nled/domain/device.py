@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from nled.domain.buckets import ObjectKey
+from nled.domain.buckets import NO_HOME, ObjectKey, bucket_type
 
 # How far a write by the server has come on its way to the device (DESIGN.md 2).
 Delivery = Literal["queued", "pushed", "acknowledged", "expired"]
@@ -94,7 +94,13 @@ class Device:
 
     def bucket(self, kind: str) -> Bucket:
         """Find the device's bucket of a kind, or its home's; an empty one where there is none."""
-        identifier = (self.structure or "default") if kind == "structure" else self.serial
+        match bucket_type(kind).id:
+            case "structure":
+                identifier = self.structure or NO_HOME
+            case "user":
+                identifier = self.owner or NO_HOME
+            case _:
+                identifier = self.serial
         return self.buckets.get(f"{kind}.{identifier}") or Bucket(ObjectKey(kind, identifier))
 
 

@@ -1,7 +1,7 @@
 """History: what a device did over time, from points at which something changed.
 
-What is recorded are raw fields, as `RECORDED` says; what is shown are the series of `SERIES`, some of which
-are made of several recorded ones.
+What is recorded are raw fields, as `nled.domain.buckets` says for each type; what is shown are the series of
+`SERIES`, some of which are made of several recorded ones.
 """
 
 from bisect import bisect_right
@@ -15,46 +15,17 @@ import msgspec
 from attrs import define, field
 
 from nled.domain.errors import BadRequest
+from nled.domain.relays import COOLING, HEATING
 from nled.domain.values import number
 
 Value = float | bool | str
 Point = tuple[int, Value]
 
-# What the fields of a bucket are recorded as, by kind. Two words about eco are one thing: the last one holds.
-RECORDED: Final[Mapping[str, Mapping[str, str]]] = {
-    "shared": {
-        "current_temperature": "temperature",
-        "target_temperature": "target",
-        "target_temperature_low": "low",
-        "target_temperature_high": "high",
-        "target_temperature_type": "mode",
-        "hvac_heater_state": "heater",
-        "hvac_heat_x2_state": "heat_x2",
-        "hvac_heat_x3_state": "heat_x3",
-        "hvac_aux_heater_state": "aux_heat",
-        "hvac_alt_heat_state": "alt_heat",
-        "hvac_alt_heat_x2_state": "alt_heat_x2",
-        "hvac_emer_heat_state": "emer_heat",
-        "hvac_ac_state": "ac",
-        "hvac_cool_x2_state": "cool_x2",
-        "hvac_cool_x3_state": "cool_x3",
-        "hvac_fan_state": "fan_relay",
-        "auto_away": "sensor",
-    },
-    "device": {
-        "current_temperature": "temperature",
-        "current_humidity": "humidity",
-        "auto_away": "sensor",
-        "eco": "eco",
-        "eco_mode": "eco",
-    },
-    "structure": {"manual_eco_all": "eco", "away": "gone"},
-}
 NUMBERS: Final = ("temperature", "humidity", "target", "low", "high")
 # On when any of the recorded ones is.
 _ANY: Final[Mapping[str, tuple[str, ...]]] = {
-    "heating": ("heater", "heat_x2", "heat_x3", "aux_heat", "alt_heat", "alt_heat_x2", "emer_heat"),
-    "cooling": ("ac", "cool_x2", "cool_x3"),
+    "heating": tuple(HEATING),
+    "cooling": tuple(COOLING),
     "fan": ("fan_relay",),
     "away": ("eco", "sensor", "gone"),
 }

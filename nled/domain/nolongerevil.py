@@ -22,10 +22,19 @@ from nled.domain.archive.records import (
     Record,
     name_of,
 )
-from nled.domain.buckets import TEN_YEARS, ObjectKey, encode, is_foreign, kind_of, parse_key
+from nled.domain.buckets import (
+    NO_HOME,
+    TEN_YEARS,
+    ObjectKey,
+    bucket_type,
+    encode,
+    is_foreign,
+    kind_of,
+    parse_key,
+)
 from nled.domain.device import Permission
 from nled.domain.errors import BadRequest
-from nled.domain.pairing import parse_user, structure_id
+from nled.domain.pairing import home_keys, parse_user
 from nled.domain.people import HOUR, parse_email
 from nled.domain.requests import REVISIONS
 from nled.domain.serials import sanitize
@@ -57,7 +66,6 @@ _SECONDS = 10**11
 # What limits.device_bytes is by default; a single bucket cannot have more either.
 MOST_BYTES = 256 * 1024
 _TOO_LARGE = "its value is larger than a thermostat may have here."
-_HOME = ("user", "structure")
 
 
 @define
@@ -134,7 +142,7 @@ class _Converter:
         key = parse_key(row["object_key"], serial)
         if key is None or is_foreign(key, serial):
             raise BadRequest("its object_key is not one that the thermostat can have.")
-        if key.kind == "device_alert_dialog":
+        if bucket_type(key.kind).transient:
             raise BadRequest("dialogs are shown anew where they are needed.")
         timestamp, updated = self._moment(row["object_timestamp"]), self._moment(row["updatedAt"])
         if updated is not None:
@@ -192,13 +200,13 @@ class _Converter:
         heard = [each.updated for each in states.values() if each.updated is not None]
         buckets = []
         for text, state in sorted(states.items()):
-            if owner is not None and text in _home_keys(owner.user):
+            if owner is not None and text in home_keys(owner.user):
                 # It had this much of its home; what is newer there is sent.
                 at = state.timestamp
                 buckets.append(BucketRecord(text, {"c": at, "a": at, "p": at}))
-            elif state.key.kind not in _HOME:
+            elif not bucket_type(state.key.kind).of_home:
                 buckets.append(BucketRecord(text, {"r": state.revision, "t": state.timestamp}, state.values))
-            elif owner is None and state.key.id == "default":
+            elif owner is None and state.key.id == NO_HOME:
                 buckets.append(self._of_server(state, state.timestamp))
             else:
                 self._left(f"states {serial} {text}: it is not of the home that the thermostat is in.")
@@ -223,7 +231,7 @@ class _Converter:
         """Make the buckets of a home out of those of its devices: the newest of each."""
         members = sorted(serial for serial, owner in self._owners.items() if owner.user == user)
         buckets = []
-        for key in _home_keys(user):
+        for key in home_keys(user):
             found = [self._states[each][key] for each in members if key in self._states.get(each, {})]
             if not found:
                 continue
@@ -244,7 +252,7 @@ class _Converter:
     def _of_server(self, state: _State, newest: int) -> BucketRecord:
         at = min(newest, self._now)
         marks = {"r": state.revision, "t": newest, "w": newest}
-        if state.key.id == "default":
+        if state.key.id == NO_HOME:
             marks |= {"c": newest, "a": newest, "p": newest}
         stamps = {name: (state.revision, newest, at, kind_of(state.key.kind, name)) for name in state.values}
         return BucketRecord(str(state.key), marks, state.values, stamps)
@@ -284,10 +292,6 @@ def _values(text: object) -> dict[str, Any]:
 
 def _size(value: object) -> int:
     return len(encode(value))
-
-
-def _home_keys(user: str) -> tuple[str, str]:
-    return f"user.{user}", f"structure.{structure_id(user)}"
 
 
 def _lists(devices: object, members: Iterable[str]) -> bool:

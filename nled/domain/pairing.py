@@ -5,6 +5,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from nled.domain.buckets import BUCKET_TYPES
 from nled.domain.errors import BadRequest
 
 # Without 0 O 1 I L, which look alike on a thermostat's screen.
@@ -76,3 +77,9 @@ def parse_user(text: object) -> str:
 def structure_id(user: str) -> str:
     """Name the structure of a user: the id without a leading `user_` (e.3)."""
     return user.removeprefix("user_") or user
+
+
+def home_keys(user: str) -> tuple[str, ...]:
+    """Name the buckets of a user's home, in the order in which a device is told of them."""
+    ids = {"user": user, "structure": structure_id(user)}
+    return tuple(f"{kind}.{ids[each.id]}" for kind, each in BUCKET_TYPES.items() if each.of_home)

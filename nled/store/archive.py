@@ -19,7 +19,7 @@ from nled.domain.archive.records import (
 )
 from nled.domain.buckets import encode
 from nled.domain.errors import BadRequest
-from nled.domain.pairing import structure_id
+from nled.domain.pairing import home_keys, structure_id
 from nled.domain.people import INVITE_KEPT
 from nled.store import keys
 from nled.store.scripts import READING, Scripts, load, refuse_when_full
@@ -95,7 +95,7 @@ class Archive:
         people = _pairs(await self._client.command("HGETALL", keys.PEOPLE))
         for user in sorted(each for each in people if each > after):
             created, _, email = people[user].partition(" ")
-            home = [f"user.{user}", f"structure.{structure_id(user)}"]
+            home = home_keys(user)
             flats = [await self._client.command("HGETALL", keys.home_bucket(user, key)) for key in home]
             buckets = [_bucket(key, flat) for key, flat in zip(home, flats, strict=True) if flat]
             yield user, PersonRecord(user, int(created), email, buckets)

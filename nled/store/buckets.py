@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from nled.domain.buckets import REPLACED, SERVER_OWNED, ObjectKey
+from nled.domain.buckets import ObjectKey, bucket_type
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
 from nled.store import keys
@@ -86,20 +86,21 @@ class Buckets:
 
 
 def _listing(entry: Listed) -> tuple[object, ...]:
-    refused = entry.key.kind in SERVER_OWNED
-    values = list(entry.values.items()) if entry.values and not refused else None
-    return str(entry.key), entry.timestamp, values, entry.key.kind in REPLACED
+    about = bucket_type(entry.key.kind)
+    values = list(entry.values.items()) if entry.values and not about.server_owned else None
+    return str(entry.key), entry.timestamp, values, about.replaced
 
 
 def _write(put: Put) -> dict[str, object]:
+    about = bucket_type(put.key.kind)
     return {
         "key": str(put.key),
         "values": list(put.values.items()),
         "base": put.base,
         "expect": put.expect,
-        "refused": put.key.kind in SERVER_OWNED,
+        "refused": about.server_owned,
         # Nothing sent is nothing to replace with (b.4.2: a receipt even for empty values).
-        "replace": put.key.kind in REPLACED and bool(put.values),
+        "replace": about.replaced and bool(put.values),
     }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from nled.domain.buckets import COMPANIONS, REPLACED, ObjectKey, encode, kind_of
+from nled.domain.buckets import ObjectKey, bucket_type, encode, kind_of
 from nled.domain.device import Bucket, Delivery, Device, Pending, slowest
 from nled.domain.errors import Full, NotKnown
 from nled.domain.wire import Receipt
@@ -199,7 +199,7 @@ def _snapshot_of(wanted: tuple[tuple[str, tuple[str, ...]], ...] | None) -> Scri
     for kind, names in wanted:
         fields = ", ".join(f"'{name}'" for name in (*_HEAD, *(f"v:{name}" for name in names)))
         heads = ", ".join(f"',\"{name}\":'" for name in names)
-        kinds.append(f"{{ '{kind}', {{ {fields} }}, {{ {heads} }} }},")
+        kinds.append(f"{{ '{kind}', '{bucket_type(kind).id}', {{ {fields} }}, {{ {heads} }} }},")
     return Script("snapshot", ("local WANTED = {", *kinds, "}", *_SNAPSHOT), writes=False)
 
 
@@ -209,14 +209,15 @@ def _write(write: Write) -> dict[str, object]:
         "key": str(write.key),
         "values": [(name, text, kind_of(kind, name)) for name, text in write.values.items()],
         "expect": write.expect,
-        "replace": kind in REPLACED,
+        "replace": bucket_type(kind).replaced,
     }
 
 
 def _written(write: Write, reply: Sequence[Any]) -> Written:
     outcome, revision, timestamp, delivery, minted = reply
     receipt = Receipt(revision, timestamp, str(write.key))
-    fields = tuple(name for name in write.values if name not in COMPANIONS)
+    companions = bucket_type(write.key.kind).companions
+    fields = tuple(name for name in write.values if name not in companions)
     return Written(outcome, receipt, delivery, fields, minted)
 
 

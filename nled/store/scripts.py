@@ -4,7 +4,7 @@ A script gets one JSON text and says in it which device it is about; its single 
 device's slot.
 """
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pkgutil import get_data
@@ -15,8 +15,9 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from nled import __version__
+from nled.domain.buckets import BUCKET_TYPES, NO_HOME
 from nled.domain.errors import Full
-from nled.domain.history import FLAGS, RECORDED
+from nled.domain.history import FLAGS
 from nled.domain.requests import MOST_FIELDS
 from nled.store import keys
 from nled.store.client import Script
@@ -46,18 +47,34 @@ def _text(name: str) -> str:
 
 
 @lru_cache
-def _recorded() -> str:
-    """Write what goes into a history as Lua; a function, so that only who needs the tables makes them."""
-    cases = []
-    for kind, fields in RECORDED.items():
-        series = ", ".join(f"{name} = '{'?' * (part in FLAGS)}{part}'" for name, part in fields.items())
-        cases.append(f"if kind == '{kind}' then return {{ {series} }} end")
-    return "\n".join(("local function recorded_of(kind)", *cases, "end"))
+def _bucket_types() -> str:
+    """Write what scripts look up by the type of a bucket as Lua; a run makes only the tables it asks for."""
+    types = BUCKET_TYPES.items()
+    home = ", ".join(f"'{kind}.' .. {each.id}" for kind, each in types if each.of_home)
+    lines = (
+        f"local NO_HOME = '{NO_HOME}'",
+        f"local function keys_of_home(user, structure) return {{ {home} }} end",
+        _look_up("is_of_home", {kind: "true" for kind, each in types if each.of_home}),
+        _look_up("spacing_of", {kind: str(each.spacing) for kind, each in types if each.spacing}),
+        _look_up("recorded_of", {kind: _series(each.recorded) for kind, each in types if each.recorded}),
+    )
+    return "\n".join(lines)
+
+
+def _series(recorded: Mapping[str, str]) -> str:
+    members = (f"{name} = '{'?' * (part in FLAGS)}{part}'" for name, part in recorded.items())
+    return f"{{ {', '.join(members)} }}"
+
+
+def _look_up(name: str, answers: Mapping[str, str]) -> str:
+    cases = (f"if kind == '{kind}' then return {text} end" for kind, text in answers.items())
+    return "\n".join((f"local function {name}(kind)", *cases, "end"))
 
 
 def load(name: str, shared: Sequence[str] = _ALL, *, writes: bool = True) -> Script:
     """Load `lua/NAME.lua`; what is not about one device's buckets does without what those share."""
-    return Script(name, (keys.LUA, _recorded(), *map(_text, (*shared, name))), writes=writes)
+    parts = (_bucket_types(), *map(_text, shared)) if shared else ()
+    return Script(name, (keys.LUA, *parts, _text(name)), writes=writes)
 
 
 class Runner(Protocol):

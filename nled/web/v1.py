@@ -9,6 +9,7 @@ from msgspec import Struct
 from nled.actions.control import Control, Done
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
+from nled.domain.buckets import bucket_type
 from nled.domain.commands import HOSTED, SECRET, Hosted
 from nled.domain.device import Delivery, Device
 from nled.domain.errors import NotKnown
@@ -18,8 +19,6 @@ from nled.web.control import MOST_BODY
 from nled.web.endpoint import Api, Call, Endpoint
 
 _THERMOSTAT = "/api/v1/thermostat/<device_id>"
-# What the hosted service shows of a thermostat's buckets.
-_SHOWN = ("shared", "device", "user", "structure", "schedule")
 _SCHEDULE = ("ver", "name", "schedule_mode", "mode", "days")
 
 
@@ -167,7 +166,7 @@ class HostedRoutes:
                 {name: value for name, value in bucket.values.items() if name not in SECRET},
             )
             for key, bucket in device.buckets.items()
-            if bucket.key.kind in _SHOWN
+            if bucket_type(bucket.key.kind).hosted
         }
         return State(_reference(device), state)
 

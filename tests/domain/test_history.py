@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from nled.domain.buckets import BUCKET_TYPES
 from nled.domain.errors import BadRequest
 from nled.domain.history import (
     FLAGS,
     NUMBERS,
-    RECORDED,
     SERIES,
     Chronicle,
     Point,
@@ -90,7 +90,7 @@ class Chronicles(SynchronousTestCase):
         self.assertEqual(series((1, rubbish)), {})
 
     def test_what_is_recorded_is_shown(self) -> None:
-        recorded = {name for fields in RECORDED.values() for name in fields.values()}
+        recorded = {name for each in BUCKET_TYPES.values() for name in each.recorded.values()}
         self.assertEqual(recorded, {*NUMBERS, *FLAGS, "mode"})
         shown: set[str] = set()
         for name in recorded:
@@ -98,8 +98,8 @@ class Chronicles(SynchronousTestCase):
             shown |= set(series((1, {name: text})))
         self.assertEqual(shown | {"online"}, set(SERIES))
         # Two lists of the fields of the firmware that must not drift apart.
-        for kind, fields in RECORDED.items():
-            self.assertEqual(set(fields) - set(VIEW[kind]), set(), kind)
+        for kind, each in BUCKET_TYPES.items():
+            self.assertEqual(set(each.recorded) - set(VIEW.get(kind, ())), set(), kind)
 
 
 class RunTimes(SynchronousTestCase):

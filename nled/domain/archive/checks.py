@@ -19,7 +19,7 @@ from nled.domain.archive.records import (
 )
 from nled.domain.buckets import TEN_YEARS, is_foreign, parse_key
 from nled.domain.errors import BadRequest
-from nled.domain.pairing import parse_user, structure_id
+from nled.domain.pairing import home_keys, parse_user
 from nled.domain.people import parse_email, parse_name, parse_scopes
 from nled.domain.requests import DEEPEST, MOST_FIELDS, deeper
 from nled.domain.serials import sanitize
@@ -60,7 +60,7 @@ def _check_person(record: PersonRecord, now: int) -> None:
     parse_user(record.user)
     if record.email:
         parse_email(record.email, record.user)
-    home = (f"user.{record.user}", f"structure.{structure_id(record.user)}")
+    home = home_keys(record.user)
     for bucket in record.buckets:
         _demand(bucket.key in home, f"{bucket.key[:80]} is no bucket of this home")
         check_bucket(bucket, now)

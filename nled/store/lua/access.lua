@@ -96,7 +96,7 @@ local function drop_state()
   if mac and redis.call('GET', mac_key(mac)) == serial then redis.call('DEL', mac_key(mac)) end
   local keys = redis.call('SMEMBERS', index)
   -- How far it has come with its home is kept without being listed.
-  if owner then keys[#keys + 1], keys[#keys + 2] = home_keys() end
+  for _, key in ipairs(owner and home_keys or {}) do keys[#keys + 1] = key end
   for _, key in ipairs(keys) do redis.call('DEL', device_key(serial, 'bucket:' .. key)) end
   for _, what in ipairs({ 'facts', 'buckets', 'pin', 'secret' }) do redis.call('DEL', device_key(serial, what)) end
   redis.call('ZREM', DEVICES, serial)

@@ -5,15 +5,23 @@ local request = cjson.decode(ARGV[1])
 local now = request.now
 -- The device that all below is about.
 local serial, facts, index, owner, structure
+-- The keys of its home's buckets, in the order in which it is told of them; its own ones while nobody has claimed it.
+local home_keys
 -- Its place, once it was read; false for none.
 local place
 -- Puts points into a device's history, set by history.lua; notes a contact in a place, set by room.lua.
 local record, stay
 
+-- Let the device be of a home, or of none; what that changes in the store is said in home.lua.
+local function belong_to(user, home)
+  owner, structure = user, home
+  home_keys = keys_of_home(user or NO_HOME, home or NO_HOME)
+end
+
 local function turn_to(device)
   serial, place = device, nil
   facts, index = device_key(serial, 'facts'), device_key(serial, 'buckets')
-  owner, structure = unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure'))
+  belong_to(unpack(redis.call('HMGET', device_key(serial, 'owner'), 'user', 'structure')))
 end
 
 turn_to(request.serial)
@@ -22,7 +30,11 @@ local function given(value) return value ~= nil and value ~= cjson.null end
 
 -- Whether a bucket exists once for all devices of the home, and not for this one.
 local function of_home(key)
-  return owner and (key == 'user.' .. owner or key == 'structure.' .. structure)
+  if not owner then return false end
+  for i = 1, #home_keys do
+    if key == home_keys[i] then return true end
+  end
+  return false
 end
 
 -- The content of a bucket, and this device's view of it (claims, acknowledgements, pushes). They are

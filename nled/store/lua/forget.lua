@@ -11,7 +11,7 @@ if owner then
   leave_home()
   -- The home of nobody's device is no home any more.
   if redis.call('EXISTS', home_key(user, 'devices')) == 0 then
-    redis.call('DEL', home_key(user, 'bucket:user.' .. user), home_key(user, 'bucket:structure.' .. home))
+    forget_home(user, home)
   end
 end
 forget_access()

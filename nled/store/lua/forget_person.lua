@@ -27,6 +27,6 @@ for _, id in ipairs(redis.call('SMEMBERS', API_KEYS)) do
     redis.call('DEL', api_key(id))
   end
 end
-redis.call('DEL', home_key(user, 'shared'), home_key(user, 'bucket:user.' .. user),
-  home_key(user, 'bucket:structure.' .. request.structure))
+redis.call('DEL', home_key(user, 'shared'))
+forget_home(user, request.structure)
 return #devices

@@ -1,7 +1,7 @@
 -- History: a stream of the points at which something changed. Beside it a hash of the last values: what
 -- is as before is no point, and the first point of each hour has them all, so that a reader finds how
 -- things stood at a moment without going further back than an hour that had points.
--- What a field is recorded as, `recorded_of`, comes from domain/history.py, put in front of this.
+-- What a field is recorded as, `recorded_of`, comes from domain/buckets.py, put in front of this.
 
 local HOUR = 3600000
 
@@ -51,7 +51,7 @@ end
 
 -- Record what a write to a bucket of this device, or of its home, changes: set has hash fields and values.
 local function record_change(key, set)
-  local recorded, points = recorded_of(key:match('^[^.]+')), {}
+  local recorded, points = recorded_of(type_of(key)), {}
   if not recorded then return end
   for i = 1, #set, 2 do
     local name, text = set[i]:sub(1, 2) == 'v:' and recorded[set[i]:sub(3)], set[i + 1]

@@ -1,8 +1,6 @@
 -- What a device has yet to learn, and the home it learns of.
 
--- A schedule waits this long (ms) after another one: of two, the device would lose one (PROTOCOL.md b.5).
-local SPACING = 15000
--- In how many ms a schedule that waits is due.
+-- In how many ms what waits for its turn is due.
 local due
 
 -- A device that never takes what it is given must end up held: after three tries, one a minute. An answer that was
@@ -20,12 +18,14 @@ local function unlisted(key)
   return math.max(numbers(view, 'c'), taken)
 end
 
--- Whether a schedule has to keep its distance from another one that was read to be pushed. What is read is noted here,
--- in the same step, so that of several polls none is given the second one too early.
-local function too_close(view, timestamp, newest)
+-- Whether a bucket of a type that keeps a distance is too close behind one that was read to be pushed. What is read is
+-- noted here, in the same step, so that of several polls none is given the second one too early.
+local function too_close(key, view, timestamp, newest)
+  local spacing = spacing_of(type_of(key))
+  if not spacing then return false end
   local read, at = numbers(view, 'q', 'qa')
-  if newest > read and now - past(at) < SPACING then
-    due = at + SPACING - now
+  if newest > read and now - past(at) < spacing then
+    due = at + spacing - now
     return true
   end
   redis.call('HSET', view, 'q', timestamp, 'qa', now)
@@ -47,7 +47,7 @@ local function newer(key, claim)
     end
   end
   if #names == 0 then return nil end
-  if key:sub(1, 9) == 'schedule.' and too_close(view, timestamp, newest) then return nil end
+  if too_close(key, view, timestamp, newest) then return nil end
   table.sort(names)
   for i, name in ipairs(names) do
     fields[3 * i - 2], fields[3 * i - 1], fields[3 * i] = name, values[name], stamps[name].at
@@ -91,19 +91,27 @@ end
 local function leave_home()
   redis.call('SREM', home_key(owner, 'devices'), serial)
   list_devices()
-  drop_bucket('user.' .. owner)
-  drop_bucket('structure.' .. structure)
+  for _, key in ipairs(home_keys) do drop_bucket(key) end
   redis.call('DEL', device_key(serial, 'owner'))
   redis.call('ZREM', OWNED, serial)
-  owner, structure = nil, nil
+  belong_to(nil, nil)
   room().regrade()
+end
+
+-- Delete the buckets of a home that has no devices any more.
+local function forget_home(user, home)
+  for _, key in ipairs(keys_of_home(user, home)) do redis.call('DEL', home_key(user, 'bucket:' .. key)) end
+end
+
+-- Let the device be of a home, and end what it had in place of one.
+local function join(user, home)
+  for _, key in ipairs(keys_of_home(NO_HOME, NO_HOME)) do drop_bucket(key) end
+  belong_to(user, home)
 end
 
 -- Make the device, which is in no other home, a user's, and tell it.
 local function enter_home(user, home, code)
-  drop_bucket(DEFAULT_USER)
-  drop_bucket(DEFAULT_HOME)
-  owner, structure = user, home
+  join(user, home)
   local hash = device_key(serial, 'owner')
   redis.call('DEL', hash)
   redis.call('HSET', hash, 'user', owner, 'structure', structure, 'at', now)

@@ -26,9 +26,8 @@ end
 
 local function restore_owner(of)
   if owner then return end
-  drop_bucket(DEFAULT_USER)
-  drop_bucket(DEFAULT_HOME)
-  owner, structure, stored = of.user, of.structure, true
+  join(of.user, of.structure)
+  stored = true
   redis.call('HSET', device_key(serial, 'owner'), 'user', owner, 'structure', structure, unpack(of.more))
   redis.call('ZADD', OWNED, of.at, serial)
   redis.call('SADD', home_key(owner, 'devices'), serial)

@@ -1,9 +1,9 @@
 -- Devices as they stand: request.serials, and request.pending, whether what they have yet to take is wanted, too.
--- WANTED, put in front by devices.py, is nil for everything or {{kind, {'r', 't', 'w', 'a', 'p', 'x', 'v:NAME', ...},
--- {',"NAME":', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact, shares,
--- {key, revision, timestamp, values, pending, ...}, 1 if its state has expired}: values as HGETALL has them when
--- everything is wanted, else as JSON behind a comma; pending {name, revision, timestamp, written at, delivery, ...},
--- null where there is nothing.
+-- WANTED, put in front by devices.py, is nil for everything or {{type, what its keys end in, {'r', 't', 'w', 'a', 'p',
+-- 'x', 'v:NAME', ...}, {',"NAME":', ...}}, ...}. Returns for each that is known {serial, owner, structure, last contact,
+-- shares, {key, revision, timestamp, values, pending, ...}, 1 if its state has expired}: values as HGETALL has them
+-- when everything is wanted, else as JSON behind a comma; pending {name, revision, timestamp, written at, delivery,
+-- ...}, null where there is nothing.
 
 local function pending_of(content, acked, pushed, never)
   local pending, n = {}, 0
@@ -57,14 +57,14 @@ local function look(buckets, key, names, heads)
   buckets[n + 4], buckets[n + 5] = values, pending
 end
 
--- The keys of the device's buckets of a kind; the id of a `where` is its own (PROTOCOL.md h.1).
-local function keys_of(kind)
-  if kind == 'user' then return { (home_keys()) } end
-  if kind == 'structure' then return { select(2, home_keys()) } end
-  if kind ~= 'where' then return { kind .. '.' .. serial } end
+-- The keys of the device's buckets of a type; `what` they end in is as domain/buckets.py says.
+local function keys_of(kind, what)
+  if what == 'serial' then return { kind .. '.' .. serial } end
+  if what == 'user' then return { kind .. '.' .. (owner or NO_HOME) } end
+  if what == 'structure' then return { kind .. '.' .. (structure or NO_HOME) } end
   local found = {}
-  for _, key in ipairs(redis.call('SMEMBERS', index)) do
-    if key:sub(1, 6) == 'where.' then found[#found + 1] = key end
+  for _, each in ipairs(redis.call('SMEMBERS', index)) do
+    if type_of(each) == kind then found[#found + 1] = each end
   end
   table.sort(found)
   return found
@@ -74,7 +74,7 @@ local function snapshot(seen)
   local buckets = {}
   if WANTED then
     for _, wanted in ipairs(WANTED) do
-      for _, key in ipairs(keys_of(wanted[1])) do look(buckets, key, wanted[2], wanted[3]) end
+      for _, key in ipairs(keys_of(wanted[1], wanted[2])) do look(buckets, key, wanted[3], wanted[4]) end
     end
   else
     for _, key in ipairs(with_home_first(redis.call('SMEMBERS', index))) do look(buckets, key) end

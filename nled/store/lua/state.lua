@@ -1,30 +1,30 @@
 -- How things stand: which home a device has, whether it is known, and how far writes have come.
 
 -- A device that nobody has claimed has a user and a structure of its own, once they are needed.
-local DEFAULT_USER, DEFAULT_HOME = 'user.default', 'structure.default'
+local DEFAULT_USER, DEFAULT_HOME = 'user.' .. NO_HOME, 'structure.' .. NO_HOME
 
--- The user and the structure of the device: its home's, or its own.
-local function home_keys()
-  if owner then return 'user.' .. owner, 'structure.' .. structure end
-  return DEFAULT_USER, DEFAULT_HOME
-end
+local function type_of(key) return key:match('^[^.]+') end
 
 -- Whether a bucket is of a home that the device is not in. One that it was in it goes on listing for a while:
 -- nothing of that is kept, its name would be.
 local function elsewhere(key)
-  local kind, user, home = key:match('^[^.]+'), home_keys()
-  return (kind == 'user' and key ~= user) or (kind == 'structure' and key ~= home)
+  if not is_of_home(type_of(key)) then return false end
+  for _, own in ipairs(home_keys) do
+    if key == own then return false end
+  end
+  return true
 end
 
--- The home's buckets come first, the user before the structure: its name ends the pairing screen.
+-- The home's buckets come first, in their order.
 local function with_home_first(keys)
-  local user, home = home_keys()
-  local first, rest = { [user] = owner, [home] = owner }, {}
+  local first, rest = {}, {}
+  for _, key in ipairs(home_keys) do first[key] = owner or false end
   for _, key in ipairs(keys) do
-    if key == user or key == home then first[key] = true else rest[#rest + 1] = key end
+    if first[key] == nil then rest[#rest + 1] = key else first[key] = true end
   end
-  if first[home] then table.insert(rest, 1, home) end
-  if first[user] then table.insert(rest, 1, user) end
+  for i = #home_keys, 1, -1 do
+    if first[home_keys[i]] then table.insert(rest, 1, home_keys[i]) end
+  end
   return rest
 end
 

@@ -17,7 +17,7 @@ end
 if not request.refused then pcall(room().touch) end
 local claimed = redis.call('HMGET', device_key(serial, 'owner'), 'user', 'at', 'open')
 if claimed[1] and not claimed[3] then
-  for _, key in ipairs({ home_keys() }) do
+  for _, key in ipairs(home_keys) do
     if not request.refused then pcall(end_offers, key) end
   end
 end
