@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from faults.world import World
 
-
 # An answer in the midst of a batch of pushes ends when the store is found to be away.
 CUT_SHORT = "the final chunk came"
 
