@@ -1,10 +1,7 @@
 """The daemon: settings in, and all its parts started and stopped in order (DESIGN.md 5)."""
 
-import atexit
-import os
 import resource
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -28,6 +25,7 @@ from nled.config import Config
 from nled.descriptors import Descriptors
 from nled.domain.availability import window
 from nled.domain.notice import Notice
+from nled.ext.twisted import exit_as_failed
 from nled.hub import Hub
 from nled.store import schema
 from nled.store.address import Address, parse
@@ -46,7 +44,6 @@ _BACKLOG = 4096
 _MOST_BACKLOG = Path("/proc/sys/net/core/somaxconn")
 # Milliseconds a chunk may stay unacknowledged before its connection counts as dead.
 _UNACKNOWLEDGED = 30_000
-_TCP_USER_TIMEOUT = 18
 _MIB = 2**20
 
 # Notices that the log tells of.
@@ -248,7 +245,7 @@ class Daemon(Service):
         # and its healthy connection would be killed (PROTOCOL.md a.12 no. 1).
         sock = cast("Any", listening).socket
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, name != "device")
-        sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
         return listening
 
     def _report(self, what: str, reason: Reason | None) -> None:
@@ -274,15 +271,9 @@ class Daemon(Service):
 
     def _end_as_failed(self) -> None:
         # The end of the reactor alone would look like success to systemd (TRAPS.md T-C5).
-        atexit.register(_exit_as_failed)
+        exit_as_failed()
         # A start can fail before the reactor runs, when it cannot be stopped yet.
         self._reactor.callWhenRunning(self._reactor.stop)
-
-
-def _exit_as_failed() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def _log_failure(log: Logger, work: Coroutine[Deferred[Any], Any, None]) -> None:

@@ -1,7 +1,7 @@
 """The two clocks: the wall clock for what is stored, and one that never steps for all that waits."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 # It goes on while the machine sleeps, as CLOCK_MONOTONIC does not: after an hour of sleep the holds are over,
 # as they are for the thermostats, and the wall clock does not seem stepped. Not every system has it.
@@ -16,18 +16,3 @@ def wall() -> int:
 def steady() -> float:
     """Tell the seconds since some moment, the same for all processes until the machine is booted again."""
     return time.clock_gettime(_STEADY)
-
-
-def steady_timers(reactor: Any) -> None:
-    """Let all timers of a reactor run on `steady`, before anything is scheduled.
-
-    Twisted's own follow the wall clock: stepped back an hour, it lets none of them end for an hour. There is
-    no public way to change that, but a reactor takes the time from its attribute `seconds` alone;
-    tests/test_clocks.py fails when Twisted does it otherwise.
-
-    Raises:
-        RuntimeError: a timer runs already; it would never end.
-    """
-    if reactor.getDelayedCalls():
-        raise RuntimeError("Timers were scheduled before the reactor got its clock.")
-    reactor.seconds = steady

@@ -15,6 +15,8 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
+from nled.ext.twisted import log_observers
+
 # Tell of each connection that it is made, or tried again; the lines that matter would drown.
 _CHATTY = ("twisted.application._client_service", "twisted.internet.endpoints", "twisted.web.client")
 # Say thousands of times a second that no file can be opened, with tracebacks; nled.descriptors says it once.
@@ -28,8 +30,7 @@ def pass_on(level: str) -> None:
     wanted = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     for namespace in _CHATTY:
         wanted.setLogLevelForNamespace(namespace, LogLevel.warn)
-    # No public way leads to the observer that twistd has set.
-    for observer in tuple(globalLogPublisher._observers):  # noqa: SLF001
+    for observer in log_observers():
         if isinstance(observer, FileLogObserver):
             observer.formatEvent = Lines().line
         globalLogPublisher.removeObserver(observer)

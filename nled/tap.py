@@ -60,10 +60,11 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415
 
     from nled.app import Daemon  # noqa: PLC0415
-    from nled.clocks import steady_timers  # noqa: PLC0415
+    from nled.clocks import steady  # noqa: PLC0415
+    from nled.ext.twisted import run_timers_on  # noqa: PLC0415
     from nled.logs import pass_on  # noqa: PLC0415
 
-    steady_timers(reactor)
+    run_timers_on(reactor, steady)
     # Only then is twistd's own log there to be filtered.
     reactor.callWhenRunning(pass_on, options.config.log.level)
     reactor.callWhenRunning(_settle)

@@ -13,6 +13,7 @@ PACKAGE = ROOT / "nled"
 
 # What a part of nled may import of nled, besides itself. A part that is missing here stands above all floors.
 FLOORS = {
+    "ext": set(),
     "domain": set(),
     # The words for what a value must be.
     "config": {"domain.reading"},
@@ -26,12 +27,20 @@ FLOORS = {
     "lan": {"domain"},
     "actions": {"domain", "store", "hub", "lan", "troubles"},
     # Of the store, the edge knows only that it can be away or full: it has to answer that.
-    "web": {"domain", "actions", "troubles", "store.client.StoreUnavailable", "store.client.StoreRefused"},
+    "web": {
+        "ext",
+        "domain",
+        "actions",
+        "troubles",
+        "store.client.StoreUnavailable",
+        "store.client.StoreRefused",
+    },
     "wiring": {
         *("domain", "config", "store", "hub", "housekeeping", "memory", "lan", "actions", "web", "troubles"),
     },
     "local_socket": {"store.errors.StartError"},
     "app": {
+        "ext",
         "domain",
         "clocks",
         "config",
@@ -44,8 +53,8 @@ FLOORS = {
         "descriptors",
         "troubles",
     },
-    "logs": set(),
-    "tap": {"config", "app", "clocks", "logs"},
+    "logs": {"ext"},
+    "tap": {"ext", "config", "app", "clocks", "logs"},
     "simulator": {"domain", "clocks"},
 }
 

@@ -75,10 +75,11 @@ def simulate(url: str, count: int | None, given: tuple[str, ...], seconds: float
 async def _run(make: Any, seconds: float, reactor: Any) -> None:
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
-    from nled.clocks import steady_timers  # noqa: PLC0415
+    from nled.clocks import steady  # noqa: PLC0415
+    from nled.ext.twisted import run_timers_on  # noqa: PLC0415
     from nled.simulator.fleet import UNREACHED  # noqa: PLC0415
 
-    steady_timers(reactor)
+    run_timers_on(reactor, steady)
     fleet: Fleet = make(reactor)
     # The reactor waits for this, so that Ctrl-C too ends with the summary and the exit status.
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(fleet.stop()))

@@ -15,15 +15,12 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from nled.domain.errors import Full, TooLarge
+from nled.ext.twisted import begin_answer
 from nled.web.bodies import Bodies, weight
 
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
-_OF_THE_QUESTION = (
-    *("args", "prepath", "postpath", "sitepath", "received_cookies", "cookies"),
-    *("_declared", "_length", "_weight", "_counted", "_ready"),
-)
 _CROWDED = "Too many bodies are under way; try again later."
 
 
@@ -41,6 +38,8 @@ class BoundedRequest(Request):
     """A request whose body may not grow beyond what its site takes, alone or with all others."""
 
     channel: Any
+    # Whether its client has gone.
+    gone = False
     refused = False
     # Whether the client waits to be told that it may send the body.
     expects = False
@@ -87,7 +86,7 @@ class BoundedRequest(Request):
             CancelledError: the client went before it had sent all.
         """
         self._most = most
-        if not self._whole and self._disconnected:
+        if not self._whole and self.gone:
             raise CancelledError
         self._see_to_length(max(self._declared, self._length), most)
         if self._trouble is not None:
@@ -147,6 +146,7 @@ class BoundedRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         """Forget the body with the connection, unless it is whole and somebody takes it."""
+        self.gone = True
         taken = self._ahead and self._whole
         if not taken:
             self.release()
@@ -178,7 +178,6 @@ class BoundedRequest(Request):
         a `body` it follows by `write`, each call one chunk.
         """
         self.setResponseCode(status)
-        self.startedWriting = 1
         if self._ahead and not self._whole:
             # What still comes is read and dropped. A client that was not told to send it may leave it out:
             # where its next request begins would be in doubt.
@@ -189,13 +188,14 @@ class BoundedRequest(Request):
             b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\n"
             % (status, self.code_message, self.site.date(), content_type)
         ]
+        chunked = False
         if status == NO_CONTENT:
             # Neither a length nor chunks, by RFC 9110 8.6.
             pass
         elif body is not None:
             lines.append(b"Content-Length: %d\r\n" % len(body))
         elif self.clientproto == b"HTTP/1.1" and self.method != b"HEAD":
-            self.chunked = 1
+            chunked = True
             lines.append(b"Transfer-Encoding: chunked\r\n")
         if not self.channel.persistent:
             lines.append(b"Connection: close\r\n")
@@ -203,7 +203,7 @@ class BoundedRequest(Request):
         lines.append(b"\r\n")
         if body and self.method != b"HEAD":
             lines.append(body)
-        self.channel.write(b"".join(lines))
+        begin_answer(self, b"".join(lines), chunked=chunked)
 
     def reply(self, status: int, head: Head, body: bytes) -> None:
         """Send a whole JSON answer and finish."""
@@ -230,10 +230,6 @@ class BoundedRequest(Request):
             self.content.close()
             self.content = None
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
-        for name in _OF_THE_QUESTION:
-            self.__dict__.pop(name, None)
-        # A dict keeps the room of what was taken out of it, and a copy does too.
-        self.__dict__ = dict(list(self.__dict__.items()))
 
     def release(self) -> None:
         """Count the body as gone; a second time does nothing."""

@@ -148,7 +148,7 @@ class Router:
         if failure.check(CancelledError):
             return None
         problem = problem_of(failure)
-        if request._disconnected:  # noqa: SLF001 - no public twin
+        if request.gone:
             return None
         if request.startedWriting:
             # Anything more would become part of the answer's body (TRAPS.md T-W7).
@@ -166,7 +166,7 @@ class Router:
     async def _finish(self, request: BoundedRequest, answering: Awaitable[Answer | None]) -> None:
         try:
             answer = await answering
-            if answer is not None and not request._disconnected:  # noqa: SLF001 - no public twin
+            if answer is not None and not request.gone:
                 self._send(request, answer)
         except Exception:  # noqa: BLE001 - the table decides, and logs what is not in it
             failing = self.fail(request, Failure())

@@ -14,6 +14,7 @@ from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from nled.ext.twisted import Refusing, drop_decoder, head_of
 from nled.web.bodies import Bodies
 from nled.web.request import BoundedRequest, refusal
 
@@ -21,7 +22,7 @@ from nled.web.request import BoundedRequest, refusal
 PATIENCE = 75
 
 
-class Channel(HTTPChannel):
+class Channel(Refusing, HTTPChannel):
     """One connection.
 
     Attributes:
@@ -32,6 +33,9 @@ class Channel(HTTPChannel):
     sender: str
     site: "BoundedSite"
     _idle = True
+    # Whether the client has to read before more is written to it.
+    _full = False
+    # Whether nothing is read until it is known whether the body is wanted.
     _held = False
     # Whose answer is given, and not read yet.
     _unread: Request | None = None
@@ -49,32 +53,44 @@ class Channel(HTTPChannel):
         if self._unread is not None:
             self.requests.remove(self._unread)
         super().connectionLost(reason)
-        # It refers back to the channel, and both with the body would be garbage until a full collection.
-        self._transferDecoder = None
+        drop_decoder(self)
 
-    def dataReceived(self, data: bytes) -> None:
+    def resetTimeout(self) -> None:
         """Start the clock with a request's first byte; the next ones do not start it anew."""
         if self._idle:
             self._idle = False
-            self.resetTimeout()
+            super().resetTimeout()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Refuse a Content-Length of more digits than int() takes."""
         try:
-            # Past HTTPChannel's own, which is only that reset.
-            super(HTTPChannel, self).dataReceived(data)
+            super().dataReceived(data)
         except ValueError:
-            # A Content-Length of more digits than int() takes.
-            self._respondToBadRequestAndDisconnect()
+            self.refuse()
 
     def allHeadersReceived(self) -> None:
         """Have a request handled before its body has come, where the site is of that kind."""
-        super().allHeadersReceived()
         request = self.requests[-1]
-        if self._comes_ahead(request):
-            request.start(self._command, self._path, self._version)
+        method, path, version = head_of(self)
+        expects = False
+        if request.requestHeaders.hasHeader(b"expect"):
+            [expected, *_] = request.requestHeaders.getRawHeaders(b"expect")
+            expects = expected.lower() == b"100-continue" and version == b"HTTP/1.1"
+            # Twisted would tell the client to send whatever it likes.
+            request.requestHeaders.removeHeader(b"expect")
+        super().allHeadersReceived()
+        if request.refused:
+            return
+        if self.site.by_head and self.length != 0:
+            request.expects = expects
+            request.start(method, path, version)
+        elif expects:
+            self.proceed()
 
     def lineReceived(self, line: bytes) -> None:
         """Refuse a folded header line, which RFC 9112 5.2 allows: servers disagree on where it belongs."""
         if line.startswith((b" ", b"\t")):
-            self._respondToBadRequestAndDisconnect()
+            self.refuse()
         else:
             super().lineReceived(line)
 
@@ -82,7 +98,7 @@ class Channel(HTTPChannel):
         """Refuse a coding of the body that is not `chunked`: Twisted overlooks `identity`, others do not."""
         name, _, value = line.partition(b":")
         if name.lower() == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
-            self._respondToBadRequestAndDisconnect()
+            self.refuse()
             return False
         received: bool = super().headerReceived(line)
         return received
@@ -92,23 +108,25 @@ class Channel(HTTPChannel):
 
         Twisted would go on to those that came ahead, also if nobody reads the answers: they would pile up.
         """
-        if self._waitingForTransport and self.persistent:
+        if self._full and self.persistent:
             self._unread = request
-            self.setTimeout(self._savedTimeOut)
+            self.setTimeout(PATIENCE)
             return
         self._idle = True
         super().requestDone(request)
 
     def pauseProducing(self) -> None:
         """Read nothing from a client that does not read, which Twisted does while it handles a request."""
+        self._full = True
         super().pauseProducing()
-        self._networkProducer.pauseProducing()
+        self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Go on once the client has read."""
+        self._full = False
         super().resumeProducing()
         if not self._held:
-            self._networkProducer.resumeProducing()
+            self.transport.resumeProducing()
         request, self._unread = self._unread, None
         if request is not None:
             self.requestDone(request)
@@ -116,35 +134,26 @@ class Channel(HTTPChannel):
     def hold(self) -> None:
         """Read nothing until `go_on`, while it is found out whether the body that comes is wanted."""
         self._held = True
-        self._networkProducer.pauseProducing()
+        self.transport.pauseProducing()
 
     def go_on(self) -> None:
         """Read on."""
         if self._held:
             self._held = False
-            if not self._waitingForTransport:
-                self._networkProducer.resumeProducing()
+            if not self._full:
+                self.transport.resumeProducing()
 
     def proceed(self) -> None:
         """Tell the client that it may send the body."""
-        super()._send100Continue()
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say why, instead of only closing."""
         del line
-        self._respondToBadRequestAndDisconnect()
+        self.refuse()
 
-    def _send100Continue(self) -> None:
-        request = self.requests[-1]
-        if self._comes_ahead(request):
-            request.expects = True
-        elif not request.refused:
-            super()._send100Continue()
-
-    def _comes_ahead(self, request: BoundedRequest) -> bool:
-        return self.site.by_head and self.length != 0 and not request.refused
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
+    def refuse(self) -> None:
+        """Answer what is not HTTP, and hang up."""
         self.transport.write(refusal(b"400 Bad Request", b"The request is not valid HTTP/1.1."))
         self.loseConnection()
 

@@ -1,0 +1,1 @@
+"""What nled adds to the libraries it stands on: one module for each."""
