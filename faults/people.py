@@ -17,7 +17,7 @@ from nled.simulator.errors import Lost, Unreadable
 from nled.simulator.wire import Answer
 
 # Longer than nled waits for its store; who gets no answer for so long has none.
-_PATIENCE = 10.0
+_PATIENCE = 12.0
 _STREAM = 3600.0
 # A thermostat loses one of two schedules that come within 15 s (docs/store.md).
 _SCHEDULE_PAUSE = 20.0

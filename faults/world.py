@@ -24,7 +24,7 @@ from nled.simulator.facts import Identity
 from tests.live.faketime import FakeClock
 
 # What a strict thermostat bears of a machine with two cores that does other things too.
-_LIMITS = Limits(headers=5.0, batch=(2.0, 12.0), whole_batch=(9.0, 30.0), slack=8.0, answer=10.0)
+_LIMITS = Limits(headers=12.0, batch=(2.0, 12.0), whole_batch=(9.0, 30.0), slack=8.0, answer=12.0)
 PATIENCE = 40.0
 _PACE = (0.1, 0.4)
 _ANSWERED = "answered "
