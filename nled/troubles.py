@@ -2,20 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 
-@frozen
-class Trouble:
-    """One thing that is wrong.
-
-    Attributes:
-        what: the part concerned, in a word or two, such as `store`.
-        since: when it began, in ms since the epoch.
-        seen: what is wrong, as a sentence.
-        fix: what to do about it, as a sentence.
-    """
+class Trouble(Struct, frozen=True):
+    """One thing that is wrong: the part concerned, since when, what was seen, and what to do about it."""
 
     what: str
     since: int
@@ -41,7 +34,7 @@ class Troubles:
         before = self._all.get(what)
         fresh = Trouble(what, self._now(), seen, fix)
         if before is not None:
-            fresh = evolve(fresh, since=before.since)
+            fresh = replace(fresh, since=before.since)
         if fresh != before:
             self._all[what] = fresh
             self._log.warn("{what}: {seen} {fix}", what=what, seen=seen, fix=fix)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
+from msgspec import Struct
 from twisted.logger import Logger
 
 from nled.domain.archive.checks import check
@@ -14,8 +15,7 @@ from nled.store.client import StoreRefused, StoreUnavailable
 _log = Logger()
 
 
-@frozen
-class Imported:
+class Imported(Struct, frozen=True):
     """How many records brought something back, and of how many all was there already."""
 
     imported: int

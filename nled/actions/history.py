@@ -1,7 +1,6 @@
 """What a thermostat did: its series over a time, and how long its systems ran each day."""
 
 import os
-from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 
@@ -10,30 +9,13 @@ from attrs import frozen
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Principal
 from nled.domain.errors import BadRequest
-from nled.domain.history import Chronicle, Point, RunTime, moment, parse_series, run_times, thin_all
+from nled.domain.history import Chronicle, Series, moment, parse_series, run_times, thin_all
 from nled.store.history import History
 
 # Points of one answer, some 100 kB; a screen has fewer columns.
 MOST_POINTS = 5000
 _DAY = 86_400_000
 _LOCAL = Path("/etc/localtime")
-
-
-@frozen
-class Past:
-    """The series of a device from `start` to `end` (ms).
-
-    Attributes:
-        zone: name of the zone that the days are of, None where it has none.
-        thinned: whether there were more points than are given.
-    """
-
-    start: int
-    end: int
-    zone: str | None
-    points: Mapping[str, Sequence[Point]]
-    thinned: bool
-    run_times: tuple[RunTime, ...]
 
 
 @frozen
@@ -50,7 +32,7 @@ class Histories:
     kept: int
     time_zone: str | None
 
-    async def read(self, who: Principal, serial: str, start: str, end: str, series: str) -> Past:
+    async def read(self, who: Principal, serial: str, start: str, end: str, series: str) -> Series:
         """Read what a device did; empty texts stand for the day that ends now, and for all series.
 
         Start and end are ms since the epoch or ISO 8601, and are cut to what is kept and to now; series are
@@ -79,12 +61,13 @@ class Histories:
             chronicle.add(at, recorded)
         found = {name: chronicle.points[name] for name in wanted if name in chronicle.points}
         thinned = sum(map(len, found.values())) > MOST_POINTS
-        return Past(
+        return Series(
+            serial,
             since,
             until,
             getattr(zone, "key", None),
-            thin_all(found, MOST_POINTS) if thinned else found,
             thinned,
+            thin_all(found, MOST_POINTS) if thinned else found,
             run_times(chronicle.points, since, until, zone),
         )
 

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from nled.actions.access import Authority, permit
 from nled.domain.access import Need, Principal
-from nled.domain.availability import available
+from nled.domain.availability import Availability, availability
 from nled.domain.device import Bucket, Device
 from nled.domain.errors import NotKnown
 from nled.domain.status import Status
@@ -17,14 +17,6 @@ from nled.store.devices import Devices, Wanted
 
 _log = Logger()
 _UNKNOWN = "Device not found"
-
-
-@frozen
-class Contact:
-    """When a device was last heard of (ms), None for never, and whether that is recent enough."""
-
-    seen: int | None
-    available: bool
 
 
 @frozen
@@ -121,11 +113,11 @@ class Thermostats:
     def _view(self, device: Device) -> Status:
         return view(device, self.now(), self.window, self.hub.held(device.serial))
 
-    async def contacts(self, who: Principal) -> Mapping[str, Contact]:
+    async def contacts(self, who: Principal) -> Mapping[str, Availability]:
         """Tell when each device was last heard of."""
         now, visible = self.now(), await self.authority.visible(who)
         return {
-            serial: Contact(seen, available(seen, now, self.window))
+            serial: availability(seen, now, self.window)
             for serial, seen in sorted((await self.devices.contacts(now)).items())
             if visible is None or serial in visible
         }

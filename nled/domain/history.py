@@ -45,6 +45,24 @@ class RunTime(msgspec.Struct, frozen=True):
     fan: int
 
 
+class Series(msgspec.Struct, frozen=True):
+    """The points of each series as [ms, value]; each holds until the next, the first since `from`.
+
+    The series are temperature, humidity, target, low, high, mode, heating, cooling, fan, away and online. A
+    device that went offline counts as off from its last contact on. Run times are in seconds per day of
+    `time_zone`, as far as the day lies between `from` and `to`. `thinned` says that not all points are given,
+    but the least and the greatest of each stretch.
+    """
+
+    serial: str
+    since: int = msgspec.field(name="from")
+    to: int
+    time_zone: str | None
+    thinned: bool
+    points: Mapping[str, Sequence[Point]]
+    run_times: tuple[RunTime, ...]
+
+
 @define
 class Chronicle:
     """Makes series of recorded points, which are given in their order.

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Literal, get_args
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from nled.domain.access import Scope
 from nled.domain.device import Permission
@@ -33,13 +34,10 @@ _TOKEN = re.compile(r"nl[ei]_[0-9a-f]{64}")
 _EMAIL = re.compile(r"[^\s@]+(@[^\s@]+)+")
 
 
-@frozen
-class ApiKey:
-    """An API key as it is listed; the key itself is not kept.
+class ApiKey(Struct, frozen=True, rename={"user": "userId", "used": "lastUsed"}):
+    """An API key; times in ms, null for never."""
 
-    `user` and `devices` are None where the key is for all; times in ms, None for never.
-    """
-
+    # The key itself is not kept. Without `user` or `devices` it is for all of them.
     id: str
     name: str
     scopes: tuple[Scope, ...]
@@ -50,20 +48,25 @@ class ApiKey:
     used: int | None
 
 
-@frozen
-class Person:
-    """Somebody who owns devices, or whom some are shared with; `created` in ms."""
+class Shared(Struct, frozen=True, order=True):
+    """A device that somebody shares with a person."""
+
+    serial: str
+    permission: Permission
+
+
+class Person(Struct, frozen=True, rename={"user": "userId"}):
+    """A person: what they own, and what is shared with them; `created` in ms."""
 
     user: str
     email: str
     created: int
     devices: tuple[str, ...]
-    shared: tuple[tuple[str, Permission], ...]
+    shared: tuple[Shared, ...]
 
 
-@frozen
-class Invite:
-    """An invite to a device as it is listed; the token itself is not kept. Times in ms."""
+class Invite(Struct, frozen=True):
+    """An invite, without its token; times in ms."""
 
     id: str
     permission: Permission

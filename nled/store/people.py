@@ -16,6 +16,7 @@ from nled.domain.people import (
     Invite,
     InviteState,
     Person,
+    Shared,
     Token,
     parse_email,
 )
@@ -164,9 +165,8 @@ def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
 
 def _person(user: str, text: str, devices: Sequence[str], shared: Sequence[str]) -> Person:
     created, _, email = text.partition(" ")
-    return Person(
-        user, parse_email(email, user), int(created), tuple(sorted(devices)), tuple(sorted(_pairs(shared)))
-    )
+    others = sorted(Shared(*each) for each in _pairs(shared))
+    return Person(user, parse_email(email, user), int(created), tuple(sorted(devices)), tuple(others))
 
 
 def _invite(identifier: str, now: int, fields: tuple[Permission, str, str, InviteState]) -> Invite:

@@ -1,14 +1,14 @@
 """What the daemon says of itself on the control port (PROTOCOL.md c.4)."""
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 from attrs import frozen
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from nled.actions.thermostats import Thermostats
 from nled.domain.access import Need
+from nled.domain.availability import Availability
 from nled.domain.entry import Origin
 from nled.troubles import Trouble
 from nled.web.endpoint import Api, Call, Endpoint
@@ -36,19 +36,12 @@ class PollCount(Struct):
     devices_with_subscriptions: int
 
 
-class Availability(Struct):
-    """Whether a device is available, and when it was last heard of; 1970 for never."""
-
-    is_available: bool
-    last_seen: Annotated[datetime, Meta(tz=True)]
-
-
 class Stats(Struct):
     """Counters."""
 
     devices: DeviceCount
     subscriptions: PollCount
-    availability: dict[str, Availability]
+    availability: Mapping[str, Availability]
 
 
 class Settings(Struct):
@@ -60,19 +53,10 @@ class Settings(Struct):
     entry_key_ttl_seconds: int
 
 
-class TroubleInfo(Struct):
-    """One thing that is wrong: the part concerned, since when, what was seen, and what to do about it."""
-
-    what: str
-    since: int
-    seen: str
-    fix: str
-
-
 class TroubleList(Struct):
     """What is wrong now and needs a person, the oldest first."""
 
-    troubles: list[TroubleInfo]
+    troubles: list[Trouble]
 
 
 class Description:
@@ -140,9 +124,7 @@ class AboutRoutes:
 
     def list_troubles(self, _call: Call) -> TroubleList:
         """List what is wrong; this works while the store is away."""
-        return TroubleList(
-            [TroubleInfo(each.what, each.since, each.seen, each.fix) for each in self.troubles]
-        )
+        return TroubleList(list(self.troubles))
 
     async def stats(self, call: Call) -> Stats:
         """Count what the caller may see."""
@@ -150,12 +132,9 @@ class AboutRoutes:
         polls = self.thermostats.hub.counts()
         held = [polls[serial] for serial in contacts if serial in polls]
         return Stats(
-            DeviceCount(len(contacts), sum(each.available for each in contacts.values()), list(contacts)),
+            DeviceCount(len(contacts), sum(each.is_available for each in contacts.values()), list(contacts)),
             PollCount(sum(held), len(held)),
-            {
-                serial: Availability(each.available, datetime.fromtimestamp((each.seen or 0) // 1000, UTC))
-                for serial, each in contacts.items()
-            },
+            contacts,
         )
 
     async def config(self, _call: Call) -> Settings:

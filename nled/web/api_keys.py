@@ -24,20 +24,7 @@ class NewKey(Struct, rename={"user": "userId"}):
     days: Annotated[float, Meta(ge=1, le=MOST_KEY_DAYS, multiple_of=1)] | None = None
 
 
-class Key(Struct, rename={"user": "userId", "last_used": "lastUsed"}):
-    """An API key; times in ms, null for never."""
-
-    id: str
-    name: str
-    scopes: tuple[Scope, ...]
-    user: str | None
-    devices: tuple[str, ...] | None
-    created: int
-    expires: int | None
-    last_used: int | None
-
-
-class MadeKey(Key, rename={"user": "userId", "last_used": "lastUsed"}, kw_only=True):
+class MadeKey(ApiKey, rename={"user": "userId", "used": "lastUsed"}, kw_only=True, frozen=True):
     """An API key that was made, with the key itself, which is shown this once."""
 
     key: str
@@ -46,7 +33,7 @@ class MadeKey(Key, rename={"user": "userId", "last_used": "lastUsed"}, kw_only=T
 class Keys(Struct):
     """All API keys, the newest first."""
 
-    keys: list[Key]
+    keys: list[ApiKey]
 
 
 @frozen
@@ -82,7 +69,7 @@ class KeyRoutes:
 
     async def keys(self, _call: Call) -> Keys:
         """List what is known of the keys; what they are is not."""
-        return Keys([_key(each) for each in await self.authority.keys.all()])
+        return Keys(await self.authority.keys.all())
 
     async def make_key(self, call: Call) -> MadeKey:
         """Make a key, and show it this once."""
@@ -95,13 +82,9 @@ class KeyRoutes:
             devices=wanted.devices,
             days=None if wanted.days is None else int(wanted.days),
         )
-        return MadeKey(**msgspec.structs.asdict(_key(key)), key=token.secret)
+        return MadeKey(**msgspec.structs.asdict(key), key=token.secret)
 
     async def revoke_key(self, call: Call, identifier: str) -> Message:
         """Let a key be none; what it holds open ends with its next request."""
         await self.authority.revoke_key(call.principal, identifier)
         return Message(message=f"API key {identifier} revoked")
-
-
-def _key(key: ApiKey) -> Key:
-    return Key(key.id, key.name, key.scopes, key.user, key.devices, key.created, key.expires, key.used)

@@ -3,7 +3,7 @@
 from attrs import frozen
 from msgspec import Struct
 
-from nled.actions.archive import Archives
+from nled.actions.archive import Archives, Imported
 from nled.domain.access import Need
 from nled.domain.archive.records import MOST_BODY, Record
 from nled.domain.shapes import PageMark
@@ -28,13 +28,6 @@ class Import(Struct):
 
     records: list[Record]
     merge: bool = False
-
-
-class Imported(Struct):
-    """How many records brought something back, and of how many all was there already."""
-
-    imported: int
-    kept: int
 
 
 @frozen
@@ -75,5 +68,4 @@ class ArchiveRoutes:
 
     async def restore(self, call: Call) -> Imported:
         """Bring exported records back; what is there already stays."""
-        done = await self.archives.restore(call.body.records, merge=call.body.merge)
-        return Imported(done.imported, done.kept)
+        return await self.archives.restore(call.body.records, merge=call.body.merge)

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from nled.actions.people import Household
 from nled.domain.access import Need
-from nled.domain.device import Permission
 from nled.domain.people import Person
 from nled.domain.shapes import Email, UserId
 from nled.web.endpoint import Api, Call, Endpoint
@@ -15,27 +14,10 @@ from nled.web.endpoint import Api, Call, Endpoint
 _USER = "Missing required field: userId"
 
 
-class Shared(Struct):
-    """A device that somebody shares with a person."""
-
-    serial: str
-    permission: Permission
-
-
-class Somebody(Struct, rename={"user": "userId"}):
-    """A person: what they own, and what is shared with them; `created` in ms."""
-
-    user: str
-    email: str
-    created: int
-    devices: tuple[str, ...]
-    shared: list[Shared]
-
-
 class Everybody(Struct):
     """All people, by id."""
 
-    people: list[Somebody]
+    people: list[Person]
 
 
 class Forgotten(Struct, rename={"user": "userId"}):
@@ -94,7 +76,7 @@ class PeopleRoutes:
 
     async def people(self, _call: Call) -> Everybody:
         """List everybody."""
-        return Everybody([_somebody(each) for each in await self.household.all()])
+        return Everybody(list(await self.household.all()))
 
     async def forget(self, call: Call, user: str) -> Forgotten:
         """Forget somebody with all that is theirs, and nothing that is not."""
@@ -104,8 +86,3 @@ class PeopleRoutes:
         """Make somebody known who is not yet."""
         body: Ensure = call.body
         return Ensured(await self.household.ensure(call.principal, body.user, body.email))
-
-
-def _somebody(person: Person) -> Somebody:
-    shared = [Shared(serial, permission) for serial, permission in person.shared]
-    return Somebody(person.user, person.email, person.created, person.devices, shared)

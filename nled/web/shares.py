@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from nled.actions.people import Household
 from nled.domain.access import Need
 from nled.domain.device import Permission
-from nled.domain.people import INVITE_HOURS, MOST_INVITE_HOURS, Invite, InviteState
+from nled.domain.people import INVITE_HOURS, MOST_INVITE_HOURS, Invite
 from nled.domain.shapes import InviteToken, Serial, UserId
 from nled.web.control import ForSerial, Message, serial_of
 from nled.web.endpoint import Api, Call, Endpoint
@@ -32,23 +32,13 @@ class With(Struct, rename={"user": "userId"}):
     permission: Permission
 
 
-class Invited(Struct):
-    """An invite, without its token; times in ms."""
-
-    id: str
-    permission: Permission
-    created: int
-    expires: int
-    state: InviteState
-
-
 class Shares(Struct):
     """Whose a device is, who else may use it, and the invites to it, also those of late that are over."""
 
     serial: str
     owner: str | None
     shares: list[With]
-    invites: list[Invited]
+    invites: list[Invite]
 
 
 class NewInvite(Struct):
@@ -180,7 +170,7 @@ class ShareRoutes:
         serial = serial_of(call.query.serial)
         standing, invites = await self.household.shares(call.principal, serial)
         others = [With(user, permission) for user, permission in sorted(standing.shares.items())]
-        return Shares(serial, standing.owner, others, [_invited(each) for each in invites])
+        return Shares(serial, standing.owner, others, list(invites))
 
     async def share(self, call: Call) -> Message:
         """Let somebody use a device."""
@@ -219,7 +209,3 @@ class ShareRoutes:
         serial = serial_of(body.serial)
         await self.household.transfer(call.principal, serial, body.user)
         return Message(message=f"Device {serial} transferred to {body.user}")
-
-
-def _invited(invite: Invite) -> Invited:
-    return Invited(invite.id, invite.permission, invite.created, invite.expires, invite.state)

@@ -7,11 +7,12 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from nled.actions.history import MOST_POINTS, Histories, Past, zone_of
+from nled.actions.history import MOST_POINTS, Histories, zone_of
 from nled.domain.access import Principal
 from nled.domain.buckets import ObjectKey
 from nled.domain.device import Bucket, Device
 from nled.domain.errors import BadRequest
+from nled.domain.history import Series
 
 SERIAL = "02AA01AC33140F61"
 WHO = Principal("test", frozenset({"read"}))
@@ -59,16 +60,16 @@ class Reading(SynchronousTestCase):
         self.home, self.store = Home(), Recorded()
         self.archive = Histories(self.home, self.store, 30 * DAY, None)
 
-    def read(self, start: str = "", end: str = "", series: str = "") -> Past:
+    def read(self, start: str = "", end: str = "", series: str = "") -> Series:
         reading = Deferred.fromCoroutine(self.archive.read(WHO, SERIAL, start, end, series))
         return self.successResultOf(reading)
 
     def test_the_last_day_unless_told(self) -> None:
         past = self.read()
-        self.assertEqual((past.start, past.end), (NOW - DAY, NOW))
+        self.assertEqual((past.since, past.to), (NOW - DAY, NOW))
         self.assertEqual(self.store.asked, [(NOW - DAY, NOW)])
         past = self.read(end=str(NOW - DAY))
-        self.assertEqual((past.start, past.end), (NOW - 2 * DAY, NOW - DAY))
+        self.assertEqual((past.since, past.to), (NOW - 2 * DAY, NOW - DAY))
 
     def test_times_are_cut_to_what_is_kept_and_to_now(self) -> None:
         rows = [
@@ -84,7 +85,7 @@ class Reading(SynchronousTestCase):
         ]
         for start, end, expected in rows:
             past = self.read(start, end)
-            self.assertEqual((past.start, past.end), expected)
+            self.assertEqual((past.since, past.to), expected)
             self.assertTrue(len(past.run_times) <= 31)
         self.failureResultOf(
             Deferred.fromCoroutine(self.archive.read(WHO, SERIAL, str(NOW), str(NOW - 1), "")), BadRequest
@@ -122,7 +123,7 @@ class Reading(SynchronousTestCase):
         self.assertEqual(sum(each.heating for each in past.run_times), 4)
 
     def test_zones(self) -> None:
-        self.assertEqual(self.read().zone, "Europe/Berlin")
+        self.assertEqual(self.read().time_zone, "Europe/Berlin")
         self.archive = Histories(self.home, self.store, DAY, "Asia/Tokyo")
         for other in (
             None,
@@ -136,5 +137,5 @@ class Reading(SynchronousTestCase):
             "x" * 9999,
         ):
             self.home.time_zone = other
-            self.assertEqual(self.read().zone, "Asia/Tokyo", other)
+            self.assertEqual(self.read().time_zone, "Asia/Tokyo", other)
         self.assertIsNotNone(zone_of(None))

@@ -10,6 +10,7 @@ from nled.domain.people import (
     MOST_INVITES,
     MOST_SHARES,
     ApiKey,
+    Shared,
     Token,
     new_invite,
     new_key,
@@ -261,7 +262,7 @@ class Shares(AccessTestCase):
             standing = await self.people.standing(SERIAL, self.now)
             self.assertEqual(standing, Standing(SERIAL, "ann", {"bob": permission}))
         self.assertEqual(await self.people.visible("bob"), {SERIAL})
-        self.assertEqual((await self.people.all())[1].shared, ((SERIAL, "admin"),))
+        self.assertEqual((await self.people.all())[1].shared, (Shared(SERIAL, "admin"),))
         self.assertEqual(await self.people.share(SERIAL, "bob", None, self.now), "ok")
         self.assertEqual(await self.people.share(SERIAL, "bob", None, self.now), "none")
         self.assertEqual(await self.people.visible("bob"), frozenset())
