@@ -2,7 +2,7 @@
 
 import resource
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +20,11 @@ from twisted.web.server import Site
 
 from nled import __version__, local_socket
 from nled.actions.feed import Feed
+from nled.actions.notices import NoticeRouter
 from nled.clocks import wall
 from nled.config import Config
 from nled.descriptors import Descriptors
 from nled.domain.availability import window
-from nled.domain.notice import Notice
 from nled.ext.twisted import exit_as_failed
 from nled.hub import Hub
 from nled.store import schema
@@ -45,14 +45,6 @@ _MOST_BACKLOG = Path("/proc/sys/net/core/somaxconn")
 # Milliseconds a chunk may stay unacknowledged before its connection counts as dead.
 _UNACKNOWLEDGED = 30_000
 _MIB = 2**20
-
-# Notices that the log tells of.
-_NEWS = {
-    "acknowledged": "{serial}: has {key} revision {revision}.",
-    "met": "{serial}: a thermostat that was not known here.",
-    "online": "{serial}: online.",
-    "offline": "{serial}: silent for {minutes} minutes, counts as offline.",
-}
 
 
 class Daemon(Service):
@@ -122,37 +114,14 @@ class Daemon(Service):
             room=descriptors.enough,
         )
         client.back = sites.store_is_back
-        silence = window(config.transport.hold)
-
-        def heard(notice: Notice) -> None:
-            if notice.what == "server":
-                hub.changed(notice.serial)
-            elif notice.what in ("forgotten", "unpaired"):
-                hub.end(notice.serial)
-            elif notice.what in _NEWS:
-                self._log.info(
-                    _NEWS[notice.what],
-                    serial=notice.serial,
-                    key=notice.key,
-                    revision=notice.revision,
-                    minutes=silence // 60_000,
-                )
-            if notice.what == "forgotten":
-                # Asked for at another process perhaps, which has not got the files of this one.
-                _log_failure(self._log, sites.forget(notice.serial))
-            feed.publish(notice)
-
-        def missed() -> None:
-            feed.missed()
-            _log_failure(self._log, hub.change_all())
-
+        router = NoticeRouter(hub, feed, sites.forget, window(config.transport.hold))
         notices = Notices(
             self._reactor,
             address,
             client,
-            sites.events,
-            heard=heard,
-            missed=missed,
+            self._now,
+            heard=router.heard,
+            missed=router.missed,
             broken=partial(self._report, "notices"),
         )
         self._started.append(("store notices", notices.stop))
@@ -274,10 +243,6 @@ class Daemon(Service):
         exit_as_failed()
         # A start can fail before the reactor runs, when it cannot be stopped yet.
         self._reactor.callWhenRunning(self._reactor.stop)
-
-
-def _log_failure(log: Logger, work: Coroutine[Deferred[Any], Any, None]) -> None:
-    Deferred.fromCoroutine(work).addErrback(lambda failure: log.failure("A fault in nled", failure))
 
 
 def _raise_file_limit() -> None:

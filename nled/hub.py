@@ -5,9 +5,9 @@ for any number of changes; its owner then reads what is newer, and waits again.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from itertools import islice
+from itertools import chain, islice
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
@@ -163,19 +163,23 @@ class Hub:
         for ticket in tuple(self._held.get(serial, ())):
             ticket.end()
 
+    async def change_each(self, serials: Iterable[str]) -> None:
+        """Fire every ticket of several devices, in batches that leave the reactor room for others."""
+        held = (self._held.get(serial, ()) for serial in serials)
+        await self._in_batches(Ticket.change, list(chain.from_iterable(held)))
+
     async def change_all(self) -> None:
-        """Fire every ticket, in batches that leave the reactor room for others."""
-        await self._in_batches(Ticket.change)
+        """Fire every ticket, in such batches."""
+        await self._in_batches(Ticket.change, list(self._queue))
 
     async def drain(self) -> None:
         """End every ticket, in batches, and leave no timer: the daemon stops."""
-        await self._in_batches(Ticket.end)
+        await self._in_batches(Ticket.end, list(self._queue))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    async def _in_batches(self, act: Callable[[Ticket], None]) -> None:
-        tickets = list(self._queue)
+    async def _in_batches(self, act: Callable[[Ticket], None], tickets: Sequence[Ticket]) -> None:
         for start in range(0, len(tickets), BATCH):
             for ticket in tickets[start : start + BATCH]:
                 act(ticket)

@@ -83,7 +83,6 @@ class Sites:
     Attributes:
         control, local: the same with bounds of their own: who fills the port must not shut out the socket.
         api: what they serve.
-        events: what was told, for who has missed it.
         store_is_back: stores what could not be stored.
         forget: deletes what this process keeps of a device in files.
         stop: stops the rest.
@@ -93,7 +92,6 @@ class Sites:
     control: BoundedSite
     local: BoundedSite
     api: Api
-    events: Events
     housekeeping: Housekeeping
     store_is_back: Callable[[], None]
     forget: Callable[[str], Coroutine[Deferred[Any], Any, None]]
@@ -145,7 +143,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     )
     origin = Origin.parse(config.device.origin, config.device.port) if config.device.origin else None
     silence = window(config.transport.hold)
-    events = Events(scripts)
+    events = Events(client.command, now)
 
     device = Router(device_path)
     senders = Clients((), config.device.trusted_proxies)
@@ -224,7 +222,6 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         site(api.router, max(config.limits.body_bytes, MOST_BODY), room, by_head=True),
         site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         api,
-        events,
         Housekeeping(
             reactor,
             now,

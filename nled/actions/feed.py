@@ -51,7 +51,7 @@ class Listener:
 
     def tell(self, notice: Notice) -> None:
         """Hand over a notice, if it is for this listener."""
-        if self._serials is not None and notice.serial not in self._serials and notice is not GAP:
+        if not (self._serials is None or notice is GAP or notice.concerns(self._serials)):
             return
         if self._waiter is not None:
             self._fire(notice)

@@ -5,10 +5,12 @@ so that nothing is lost in between, nor told twice; it reads again whenever the 
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 
+import msgspec
 from attrs import define, field, frozen
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from nled.actions.feed import Feed, Listener
@@ -111,6 +113,8 @@ class Watch:
     # Whether the store may know more than the feed has told.
     _behind: bool = False
     _backlog: deque[Notice] = field(factory=deque)
+    # What the last notice is told as, and is not told yet: of a home's, one part for each device.
+    _parts: deque[Notice] = field(factory=deque)
     _visible: frozenset[str] | None = frozenset()
     _check_at: float = 0.0
 
@@ -139,17 +143,26 @@ class Watch:
     async def next(self, seconds: float) -> Notice | None:
         """Give the next notice of a device that may be read; None when there was none within that time.
 
-        GAP says that some are lost for good: whoever watches has to look at everything anew.
+        A notice of a home is told once for each of its devices that may be read; only the last one has an id,
+        since whoever left off before it is told all of them again. GAP says that some are lost for good:
+        whoever watches has to look at everything anew.
 
         Raises:
             Refused: the caller may not read any more.
         """
         end = self._now() + seconds
         while not self.over and (left := end - self._now()) > 0:
+            if self._parts:
+                if len(self._parts) % BATCH == 0:
+                    # A large home is told in batches that leave the reactor room for others.
+                    await deferLater(self._watches.feed.clock, 0)
+                return self._parts.popleft()
             try:
                 notice = await self._any(left)
-                if notice is GAP or (notice is not None and await self._is_for_them(notice)):
+                if notice is GAP:
                     return notice
+                if notice is not None:
+                    self._parts.extend(await self._for_them(notice))
             except StoreUnavailable:
                 # What was taken and not told is read again.
                 self._backlog.clear()
@@ -190,19 +203,23 @@ class Watch:
         self._backlog.extend(found or ())
         return found is not None
 
-    async def _is_for_them(self, notice: Notice) -> bool:
+    async def _for_them(self, notice: Notice) -> list[Notice]:
+        """Give the parts of a notice that they may hear; moves the position behind it."""
         if notice.place <= self._place:
-            return False
-        theirs = self._may_read(notice.serial)
+            return []
+        before = self._visible
         if notice.what in ("access", "met") or self._now() >= self._check_at:
             await self._check()
-            # Of a device they lose they are told this last thing.
-            theirs = theirs or self._may_read(notice.serial)
         self._move(notice.id)
-        return theirs
-
-    def _may_read(self, serial: str) -> bool:
-        return self._visible is None or serial in self._visible
+        # Of a device they lose they are told this last thing.
+        parts = [
+            part
+            for part in (notice.parts if notice.home else (notice,))
+            if part.what == "gap" or _has(self._visible, part.serial) or _has(before, part.serial)
+        ]
+        if parts and notice.home:
+            parts[-1] = msgspec.structs.replace(parts[-1], id=notice.id)
+        return parts
 
     async def _check(self) -> None:
         self._visible = await self._watches.visible(self._principal)
@@ -214,3 +231,7 @@ class Watch:
 
     def _now(self) -> float:
         return self._watches.feed.clock.seconds()
+
+
+def _has(visible: Container[str] | None, serial: str) -> bool:
+    return visible is None or serial in visible

@@ -1,68 +1,39 @@
-"""What the processes of nled tell each other through the store: one channel, without any memory."""
+"""The connection over which this process hears of changes: it waits at the stream of notices."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from txredisapi import SubscriberProtocol
 
 from nled.store.address import Address
 from nled.store.errors import Reason
+from nled.store.events import Events
+from nled.store.following import Following
 from nled.store.link import Link
-from nled.store.replies import Replies
+from nled.store.wire import Wire
 
 _DEADLINE: Final = 5.0
-
-
-class _Listener(Replies, SubscriberProtocol):
-    """A connection that is subscribed, where only PING can be asked besides."""
-
-    # Kept, so that it can be told what was not UTF-8.
-    undecodable = "surrogateescape"
-
-    def __init__(self, clock: IReactorTime, heard: Callable[[Any], None], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._clock = clock
-        self._heard = heard
-
-    def ask(self, *args: str | bytes | int) -> Deferred[Any]:
-        return self.execute_command(*args).addTimeout(_DEADLINE, self._clock)
-
-    def messageReceived(self, _pattern: Any, _channel: Any, message: Any) -> None:
-        self._heard(message)
+# Milliseconds for which the store holds a question; its answers are the heartbeat of this connection.
+_HOLD: Final = 5000
 
 
 class Bus:
-    """Listens on one channel, and listens again after each loss of the connection.
+    """Waits for notices, and again after each loss of the connection, from where it was."""
 
-    What is published while there is no connection is lost: `on_gap` is called after each subscription
-    but the first, when everything published from then on will arrive.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        reactor: Any,
-        address: Address,
-        channel: str,
-        *,
-        on_message: Callable[[str], None],
-        on_gap: Callable[[], None],
-    ) -> None:
-        self._channel = channel
-        self._on_message = on_message
-        self._on_gap = on_gap
-        self._subscribed_before = False
+    def __init__(self, reactor: Any, address: Address, now: Callable[[], int], following: Following) -> None:
+        self._clock = reactor
+        self._now = now
+        self._following = following
+        self._waiting_on: Wire | None = None
         self._link = Link(
             reactor,
             address,
-            partial(_Listener, reactor, self._heard),
+            partial(Wire, reactor, _DEADLINE),
             deadline=_DEADLINE,
-            greet=self._subscribe,
+            greet=self._catch_up,
+            changed=self._changed,
+            beat=None,
         )
 
     @property
@@ -71,7 +42,7 @@ class Bus:
         return None if self._link.live else self._link.reason
 
     async def start(self, patience: float = 60.0) -> None:
-        """Connect and wait until the store has acknowledged the subscription.
+        """Connect and wait until all that was told so far is read, and what comes will be.
 
         Raises:
             StoreUnavailable: It had not within `patience` seconds.
@@ -82,23 +53,23 @@ class Bus:
         """Close the connection; nothing is called afterwards."""
         await self._link.stop()
 
-    async def _subscribe(self, listener: _Listener) -> None:
-        await listener.ask("SUBSCRIBE", self._channel)
-        if self._subscribed_before:
-            self._guarded(self._on_gap)
-        self._subscribed_before = True
+    async def _catch_up(self, wire: Wire) -> None:
+        events = Events(wire.ask, self._now)
+        await self._following.catch_up(events)
+        # Whether it may be asked at all shows now, and not each time that the connection is used.
+        await events.after("$", 1, 1)
 
-    def _heard(self, message: str) -> None:
-        try:
-            message.encode()
-        except UnicodeEncodeError:
-            # It was not UTF-8, so it is not from nled.
-            return
-        self._guarded(self._on_message, message)
+    def _changed(self) -> None:
+        wire = self._link.live
+        if wire is not None and wire is not self._waiting_on:
+            self._waiting_on = wire
+            waiting = Deferred.fromCoroutine(self._wait(wire))
+            waiting.addErrback(partial(self._link.failed, wire))
 
-    def _guarded(self, hook: Callable[..., None], *args: str) -> None:
-        # An exception would drop the connection, and with it the messages behind this one.
-        try:
-            hook(*args)
-        except Exception:  # noqa: BLE001 - whatever a hook raises
-            self._log.failure("A message on {channel} could not be handled", channel=self._channel)
+    async def _wait(self, wire: Wire) -> None:
+        events = Events(partial(self._ask, wire), self._now)
+        while True:
+            await self._following.wait(events, _HOLD)
+
+    def _ask(self, wire: Wire, *args: str | bytes | int) -> Deferred[Any]:
+        return wire.call(args, self._clock.seconds() + _HOLD / 1000 + _DEADLINE)

@@ -1,32 +1,71 @@
-"""The memory of notices, in Redis."""
+"""The stream of notices in Redis: the memory of what was told, and how every process hears of it."""
 
-from nled.domain.notice import Notice, parse
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from nled.domain.notice import GAP, Notice, parse
 from nled.store import keys
-from nled.store.scripts import Scripts
+from nled.store.scripts import together
 
 
 class Events:
-    """What was told, for who was not there; every method raises StoreUnavailable."""
+    """The notices, asked for over one connection; every method raises what `ask` raises.
 
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
+    Args:
+        ask: sends one command that reads.
+        now: ms since the epoch.
+    """
+
+    def __init__(self, ask: Callable[..., Awaitable[Any]], now: Callable[[], int]) -> None:
+        self._ask = ask
+        self._now = now
 
     async def since(self, identifier: str, most: int) -> list[Notice] | None:
         """Return up to `most` notices behind the one with that id, oldest first.
 
         None when that one is no longer kept, and with it perhaps some that came after it.
         """
-        found = await self._scripts.client.command("XRANGE", keys.EVENTS, identifier, "+", "COUNT", most + 1)
+        found = await self._ask("XRANGE", keys.EVENTS, identifier, "+", "COUNT", most + 1)
         if not found or found[0][0] != identifier:
             return None
-        return [_notice(*entry) for entry in found[1:]]
+        return await self._notices(found[1:])
+
+    async def after(self, identifier: str, most: int, ms: int) -> list[Notice]:
+        """Return up to `most` notices behind an id as soon as there is one; none after `ms` without.
+
+        If there are `most`, they may begin anywhere: the stream may have gone past the first ones.
+        """
+        found = await self._ask("XREAD", "COUNT", most, "BLOCK", ms, "STREAMS", keys.EVENTS, identifier)
+        return await self._notices(found[0][1]) if found else []
 
     async def last(self) -> str | None:
         """Return the id of the newest notice, None when there was none yet."""
-        found = await self._scripts.client.command("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1)
+        found = await self._ask("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1)
         return found[0][0] if found else None
+
+    async def _notices(self, entries: Sequence[Any]) -> list[Notice]:
+        notices = [_notice(*entry) for entry in entries]
+        if homes := {each.home for each in notices if each.home}:
+            found = await together([self._members(home) for home in homes])
+            members = dict(zip(homes, found, strict=True))
+            now = self._now()
+            notices = [each.expand(members[each.home], now) if each.home else each for each in notices]
+        return notices
+
+    async def _members(self, home: str) -> dict[str, int]:
+        """Give the devices of a home, by when they were claimed (ms)."""
+        found = await self._ask(
+            "ZINTER", 2, keys.home_devices(home), keys.OWNED, "WEIGHTS", 0, 1, "WITHSCORES"
+        )
+        return {serial: int(float(at)) for serial, at in zip(found[::2], found[1::2], strict=True)}
 
 
 def _notice(identifier: str, entry: list[str]) -> Notice:
-    _, head, _, fields = entry
-    return parse(f"{head} {identifier} {fields}")
+    try:
+        _, head, _, fields = entry
+        return parse(identifier, head, fields)
+    except ValueError:
+        # Not from nled, or from a newer one: whatever it says, it is safe to look at everything anew.
+        return msgspec.structs.replace(GAP, id=identifier)

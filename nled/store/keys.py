@@ -54,7 +54,6 @@ nled:claims:ADDRESS         string claims tried in this minute       60 s
 nled:online                 zset   serial by last contact (ms)       until found silent
 nled:clock:HOST             string since when its clocks agree       a day
 nled:events                 stream the last notices: n, f            the newest 10 000 or so
-nled:changes                pub/sub one line for each change         -
 nled:probe                  -      nothing, see PROBE                never there
 =========================== ====== ================================= ================================
 
@@ -71,7 +70,6 @@ from ipaddress import IPv6Network
 
 SCHEMA = "nled:schema"
 DEVICES = "nled:devices"
-CHANGES = "nled:changes"
 # Never there: a write to it tells whether the server takes writes.
 PROBE = "nled:probe"
 OWNED = "nled:owned"
@@ -99,8 +97,8 @@ _FAILURES = "nled:failures:"
 _CLOCK = "nled:clock:"
 
 LUA = f"""
-local DEVICES, CHANGES = '{DEVICES}', '{CHANGES}'
-local ONLINE, EVENTS, MOST_EVENTS = '{ONLINE}', '{EVENTS}', {MOST_EVENTS}
+local DEVICES, ONLINE = '{DEVICES}', '{ONLINE}'
+local EVENTS, MOST_EVENTS = '{EVENTS}', {MOST_EVENTS}
 local ARRIVALS, PLACES, POLLS = '{ARRIVALS}', '{PLACES}', '{POLLS}'
 local STRANGERS, WEIGHTS = '{STRANGERS}', '{_WEIGHTS}'
 local function addresses_key(pool) return '{_ADDRESSES}' .. pool end

@@ -28,7 +28,8 @@ class Link:
 
     Each new connection has to answer a PING (not refused, not loading) and, behind Sentinel, be the
     master's, before it becomes `live`; then it is sent `beat` at an interval, since a connection whose
-    other end vanished says nothing by itself.
+    other end vanished says nothing by itself. An owner that always asks something needs no `beat`, and calls
+    `failed`.
 
     Attributes:
         live: The protocol of the usable connection, None while there is none.
@@ -50,7 +51,7 @@ class Link:
         deadline: float,
         greet: Callable[[Any], Awaitable[None]] | None = None,
         changed: Callable[[], None] = lambda: None,
-        beat: tuple[str, ...] = ("PING",),
+        beat: tuple[str, ...] | None = ("PING",),
         beaten: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.live: Any = None
@@ -158,6 +159,17 @@ class Link:
             self._because(self._ended_at_once())
         self._calm()
 
+    def failed(self, protocol: Any, failure: Failure) -> None:
+        """Take a connection out of use on which a question of its owner has failed."""
+        if self.live is not protocol or failure.check(CancelledError):
+            # It was lost, which is known already.
+            return
+        self._down(self.reason)
+        if isinstance(failure.value, txredisapi.ResponseError):
+            self._give_up(self._refusal(failure.getErrorMessage()))
+        else:
+            self._welcome_failed(failure)
+
     async def _welcome(self, protocol: Any) -> None:
         try:
             while not await self._answers(protocol):
@@ -226,10 +238,10 @@ class Link:
         self._because(why)
 
     def _beat_later(self, protocol: Any) -> None:
-        if self.live is protocol and not self._stopping:
-            self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol)
+        if self.live is protocol and not self._stopping and self._beat_by is not None:
+            self._timer = self._reactor.callLater(_HEARTBEAT, self._beat, protocol, self._beat_by)
 
-    def _beat(self, protocol: Any) -> None:
+    def _beat(self, protocol: Any, by: tuple[str, ...]) -> None:
         def answered(_: Any) -> None:
             self._beat_later(protocol)
             self._beaten(None)
@@ -241,7 +253,7 @@ class Link:
             elif isinstance(failure.value, defer.TimeoutError) and self.live is protocol:
                 self._silent()
 
-        protocol.ask(*self._beat_by).addCallbacks(answered, failed)
+        protocol.ask(*by).addCallbacks(answered, failed)
 
     def _silent(self) -> None:
         self.drop(Reason("hung", f"The store at {self._address} does not answer.", "See whether it hangs."))

@@ -1,4 +1,4 @@
-"""Every notice of every process, in order: as it is told, and from the stream where the telling fails."""
+"""Every notice of every process, in order, whether or not the bus works."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -8,27 +8,25 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from nled.domain.notice import Notice, parse
-from nled.store import keys
+from nled.domain.notice import Notice
 from nled.store.address import Address
 from nled.store.bus import Bus
 from nled.store.client import Client, StoreUnavailable
 from nled.store.errors import Reason
 from nled.store.events import Events
+from nled.store.following import Following
 
 _EVERY: Final = 3.0
-_BATCH: Final = 200
-_NOWHERE: Final = "0-0"
 
 
 class Notices:
-    """Hears notices over the bus, and reads in the stream what was told while nobody was connected.
+    """Hears notices over the bus.
 
     As long as only the bus is broken, it reads the stream at an interval, and after each write of this
     process at once: what is changed here reaches the polls held here without delay.
 
     Args:
-        heard: takes each notice; one may come twice around a lost connection.
+        heard: takes each notice, once and in order.
         missed: called when some are lost for good: the stream has gone past them.
         broken: told why nothing is heard while the store can be used, and None when that is over.
     """
@@ -40,19 +38,17 @@ class Notices:
         reactor: Any,
         address: Address,
         client: Client,
-        events: Events,
+        now: Callable[[], int],
         *,
         heard: Callable[[Notice], None],
         missed: Callable[[], None],
         broken: Callable[[Reason | None], None],
     ) -> None:
         self._client = client
-        self._events = events
-        self._heard = heard
-        self._missed = missed
+        self._events = Events(client.command, now)
         self._broken = broken
-        self._bus = Bus(reactor, address, keys.CHANGES, on_message=self._told, on_gap=self._read_soon)
-        self._last: str | None = None
+        self._following = Following(heard, missed)
+        self._bus = Bus(reactor, address, now, self._following)
         # Whether the stream may have more than was heard, and whether it is being read.
         self._behind = self._reading = False
         self._catching_up: Deferred[None] | None = None
@@ -66,7 +62,7 @@ class Notices:
         Raises:
             StoreUnavailable.
         """
-        self._last = await self._events.last()
+        await self._following.begin(self._events)
         await self._bus.start()
         self._client.written = self._wrote
         self._loop.start(_EVERY, now=False).addErrback(
@@ -81,13 +77,6 @@ class Notices:
             self._catching_up.cancel()
         await self._bus.stop()
 
-    def _told(self, line: str) -> None:
-        notice = parse(line)
-        # Where it is yet to be read on, what comes now must not hide what came before.
-        if not self._behind and not self._reading:
-            self._last = notice.id
-        self._heard(notice)
-
     def _wrote(self) -> None:
         if self._bus.trouble is not None:
             self._read_soon()
@@ -99,7 +88,7 @@ class Notices:
         # One look is not enough: both connections were lost perhaps, and this one is the later to come back.
         if trouble is None or before is not None:
             self._broken(trouble)
-        if trouble is not None or self._behind:
+        if trouble is not None:
             self._read_soon()
 
     def _read_soon(self) -> None:
@@ -110,8 +99,7 @@ class Notices:
             self._catching_up.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        # It is read on at the next look.
-        self._behind = True
+        # It is read on at the next look, or by the bus.
         if not failure.check(StoreUnavailable, CancelledError):
             self._log.failure("Notices could not be read", failure)
 
@@ -120,19 +108,6 @@ class Notices:
             while self._behind:
                 # Before it is read: what is written meanwhile may not be in it.
                 self._behind = False
-                await self._read_on()
+                await self._following.catch_up(self._events)
         finally:
             self._reading = False
-
-    async def _read_on(self) -> None:
-        """Read what came behind the last notice; `_behind` says whether there may be more."""
-        found = await self._events.since(self._last or _NOWHERE, _BATCH)
-        if found is None:
-            before, self._last = self._last, await self._events.last()
-            if self._last != before:
-                self._missed()
-            return
-        for notice in found:
-            self._last = notice.id
-            self._heard(notice)
-        self._behind = self._behind or len(found) == _BATCH

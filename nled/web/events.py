@@ -1,9 +1,11 @@
 """Server-sent events: what happens to thermostats, as it happens (PROTOCOL.md c.4, n.6)."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import msgspec
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004 - Twisted's is another one
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.logger import Logger
@@ -20,6 +22,9 @@ from nled.web.request import BoundedRequest
 HEARTBEAT = 20.0
 # Seconds for which a client may leave 64 KiB unread.
 PATIENCE = 20.0
+
+# Events of which the text is kept for the next client: those of a large home.
+_SHARED = 1000
 
 _HEAD = ((b"Cache-Control", b"no-cache"), (b"X-Accel-Buffering", b"no"))
 _Kind = Literal["changed", "delivery", "availability", "met", "forgotten", "unpaired", "access", "gap"]
@@ -60,8 +65,8 @@ class EventRoutes:
 
     _clock: IReactorTime
     _watches: Watches
-    # The last notice as it is sent: it goes to a hundred clients.
-    _sent: tuple[Notice | None, bytes] = (None, b"")
+    # The last notices as they are sent: they go to a hundred clients, those of a home all of them to each.
+    _bytes: Callable[[Notice, str], bytes] = field(factory=lambda: lru_cache(_SHARED)(_written))
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """List the endpoints."""
@@ -112,11 +117,7 @@ class EventRoutes:
         request.unregisterProducer()
 
     def _event(self, notice: Notice, watch: Watch) -> bytes:
-        if notice is GAP:
-            return _written(notice, watch.position)
-        if self._sent[0] is not notice:
-            self._sent = (notice, _written(notice, notice.id))
-        return self._sent[1]
+        return self._bytes(notice, watch.position if notice is GAP else notice.id)
 
 
 class _Stuck(Exception):
@@ -160,7 +161,8 @@ def _sign_of_life(watch: Watch) -> bytes:
 
 
 def _written(notice: Notice, identifier: str) -> bytes:
-    return b"id: %b\ndata: %b\n\n" % (identifier.encode(), msgspec.json.encode(_content(notice)))
+    place = b"id: %b\n" % identifier.encode() if identifier else b""
+    return b"%bdata: %b\n\n" % (place, msgspec.json.encode(_content(notice)))
 
 
 def _content(notice: Notice) -> Event:

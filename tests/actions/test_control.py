@@ -14,12 +14,11 @@ from nled.domain.buckets import ObjectKey
 from nled.domain.commands import Change, Rule, rule_of
 from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest, Conflict, Denied, NotKnown
-from nled.domain.notice import parse
 from nled.domain.requests import Listed
-from nled.store import keys
 from nled.store.bus import Bus
 from nled.store.client import StoreUnavailable
 from nled.store.devices import Devices
+from nled.store.following import Following
 from tests.store.support import until
 from tests.store.test_buckets import SERIAL, SHARED
 from tests.store.test_devices import OTHER, DeviceTestCase
@@ -42,13 +41,8 @@ class ControlTestCase(DeviceTestCase):
         self.clock = Clock()
         self.feed = Feed(self.clock)
         self.control = Control(self.devices, self.feed, self.clock, lambda: self.now, lambda _: 0)
-        bus = Bus(
-            reactor,
-            self.address,
-            keys.CHANGES,
-            on_message=lambda line: self.feed.publish(parse(line)),
-            on_gap=self.feed.missed,
-        )
+        following = Following(self.feed.publish, self.feed.missed)
+        bus = Bus(reactor, self.address, lambda: self.now, following)
         await bus.start()
         self.addCleanup(bus.stop)
         values = {"target_temperature": 20, "target_temperature_low": 18, "target_temperature_high": 24}

@@ -32,7 +32,9 @@ class Stream:
                     return event
 
     def _take_id(self, block: bytes) -> None:
-        [self.last] = [line[4:].decode() for line in block.splitlines() if line.startswith(b"id: ")]
+        for line in block.splitlines():
+            if line.startswith(b"id: "):
+                self.last = line[4:].decode()
 
 
 class Following(SynchronousTestCase):

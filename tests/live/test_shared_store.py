@@ -58,10 +58,13 @@ class SharedStoreTests(OutageCase):
             self.assertEqual(daemon.faults, [])
 
     def test_changes_that_were_not_told(self):
-        """What was written while nobody could be told is found when the polls are compared anew."""
+        """What was written while the connection was lost is read when it is there again."""
         polls = self.hold(self.one, self.homes(self.one))
         for value in (17.5, 18.5, 19.5):
-            self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            for line in self.server.ask("CLIENT", "LIST").splitlines():
+                if b" cmd=xread " in line:
+                    identifier = line.partition(b"id=")[2].split()[0].decode()
+                    self.server.ask("CLIENT", "KILL", "ID", identifier)
             for serial in SERIALS:
                 self.assertEqual(self.two.command(value, serial).status, 200)
             for poll in polls.values():

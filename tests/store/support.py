@@ -94,7 +94,7 @@ class Server:
 
 
 class Between:
-    """A unix socket that leads to a server, and can let no connection through on which somebody listens."""
+    """A unix socket that leads to a server, and can let no connection through on which somebody waits for notices."""
 
     def __init__(self, server: Server) -> None:
         self._to = str(server.socket)
@@ -108,7 +108,7 @@ class Between:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def deafen(self) -> None:
-        """End the connections on which somebody listens, and all of that kind to come."""
+        """End the connections on which somebody waits for notices, and all of that kind to come."""
         self._deaf = True
         for each in self._listeners:
             _end(each)
@@ -139,7 +139,7 @@ class Between:
     def _pump(self, source: socket.socket, to: socket.socket) -> None:
         try:
             while data := source.recv(65536):
-                if b"SUBSCRIBE" in data:
+                if b"XREAD" in data:
                     self._listeners.append(source)
                     if self._deaf:
                         break

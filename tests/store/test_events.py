@@ -10,6 +10,7 @@ from nled.domain.requests import Put
 from nled.store import keys, upkeep
 from nled.store.bus import Bus
 from nled.store.events import Events
+from nled.store.following import Following
 from nled.store.scripts import Scripts, load
 from tests.store.support import until
 from tests.store.test_buckets import DAY, DEVICE, LIMITS, MINUTE, NOW, SERIAL, SHARED, BucketTestCase, texts
@@ -21,11 +22,11 @@ OTHER = "02AA01AC33140F62"
 class EventsTestCase(BucketTestCase):
     async def setUp(self) -> None:
         await super().setUp()
-        self.events = Events(Scripts(self.client, LIMITS))
+        self.events = Events(self.client.command, lambda: NOW)
 
     async def all(self) -> list[Notice]:
         found = await self.client.command("XRANGE", keys.EVENTS, "-", "+")
-        return [parse(f"{head} {at} {fields}") for at, (_, head, _, fields) in found]
+        return [parse(at, head, fields) for at, (_, head, _, fields) in found]
 
     async def news(self) -> list[tuple[str, ...]]:
         """Give what was told since the last time, without the arrival of the device itself."""
@@ -44,15 +45,15 @@ class Told(EventsTestCase):
         self.assertEqual([each.revision for each in told[2:]], [1, 2])
         self.assertEqual([each.timestamp for each in told[2:]], [NOW + 1000, NOW + 2000])
 
-    async def test_on_the_channel_as_it_is_remembered(self) -> None:
-        heard: list[str] = []
-        bus = Bus(reactor, self.address, keys.CHANGES, on_message=heard.append, on_gap=self.fail)
+    async def test_it_is_heard_as_it_is_remembered(self) -> None:
+        heard: list[Notice] = []
+        bus = Bus(reactor, self.address, lambda: NOW, Following(heard.append, self.fail))
         self.addCleanup(bus.stop)
         await bus.start(5)
         await self.put({"x": 1, "two words": 2})
         await until(lambda: len(heard) == 3)
-        self.assertEqual([parse(line) for line in heard], await self.all())
-        self.assertEqual(parse(heard[-1]).names, ("x", "two words"))
+        self.assertEqual(heard, await self.all())
+        self.assertEqual(heard[-1].names, ("x", "two words"))
 
     async def test_the_way_of_a_write(self) -> None:
         await self.put({"target_temperature": 20}, base=0)
@@ -101,12 +102,49 @@ class Told(EventsTestCase):
             await self.news(), [("device", str(DEVICE), *(f"f{number}" for number in range(32)))]
         )
 
-    async def test_all_devices_of_a_home(self) -> None:
-        await self.client.command("SADD", "nled:home:{anna}:devices", SERIAL, OTHER)
+    async def home(self, *members: str) -> None:
+        for member in members:
+            await self.client.command("SADD", keys.home_devices("anna"), member)
+            await self.client.command("ZADD", keys.OWNED, NOW, member)
         await self.client.command("HSET", keys.owner(SERIAL), "user", "anna", "structure", "S1")
+
+    async def test_a_home_once_for_all_its_devices(self) -> None:
+        await self.home(SERIAL, OTHER)
         await self.write({"away": True}, ObjectKey("structure", "S1"))
-        told = [(each.serial, each.what, each.names) for each in await self.all()]
-        self.assertEqual(sorted(told), [(each, "server", ("away",)) for each in (SERIAL, OTHER)])
+        [told] = await self.all()
+        self.assertEqual((told.home, told.serial, told.what, told.names), ("anna", "", "server", ("away",)))
+
+    async def test_a_home_without_devices_has_nobody_to_tell(self) -> None:
+        await self.home()
+        await self.write({"away": True}, ObjectKey("structure", "S1"))
+        self.assertEqual(await self.all(), [])
+
+    async def test_whoever_reads_it_finds_the_devices(self) -> None:
+        await self.put({"x": 1})
+        start = await self.events.last()
+        await self.home(SERIAL, OTHER)
+        await self.write({"away": True}, ObjectKey("structure", "S1"))
+        await self.put({"x": 2})
+        for found in (await self.events.since(start, 9), await self.events.after(start, 9, 1)):
+            home, device = found
+            self.assertEqual((device.serial, device.members, device.parts), (SERIAL, (), ()))
+            self.assertEqual(home.members, (SERIAL, OTHER))
+            self.assertEqual(
+                [(part.serial, part.names) for part in home.parts], [(SERIAL, ("away",)), (OTHER, ("away",))]
+            )
+
+    async def test_notices_of_26_11_0_had_one_for_each_device(self) -> None:
+        start = await self.client.command(
+            "XADD", keys.EVENTS, "*", "n", f"{SERIAL} shared.X 1 1 device", "f", "[]"
+        )
+        for member in (SERIAL, OTHER):
+            head = f"{member} structure.S1 2 {NOW} server"
+            await self.client.command("XADD", keys.EVENTS, "*", "n", head, "f", '["away"]')
+        told = await self.events.since(start, 9)
+        self.assertEqual(
+            [(each.serial, each.names, each.parts) for each in told],
+            [(SERIAL, ("away",), ()), (OTHER, ("away",), ())],
+        )
 
 
 class Remembered(EventsTestCase):

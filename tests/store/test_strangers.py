@@ -40,7 +40,11 @@ class StrangersTestCase(StoreTestCase):
     def use(self, limits) -> None:
         scripts = Scripts(self.client, limits)
         self.buckets, self.devices, self.pairing = Buckets(scripts), Devices(scripts), Pairing(scripts, HOUR)
-        self.strangers, self.events, self.archive = Strangers(scripts), Events(scripts), Archive(scripts)
+        self.strangers, self.events, self.archive = (
+            Strangers(scripts),
+            Events(self.client.command, lambda: self.now),
+            Archive(scripts),
+        )
         self.numbers = iter(range(10**6))
 
     async def put(self, who: str, address: str = FLOOD, kind: str = "shared", **values: object) -> str:

@@ -46,15 +46,23 @@ end
 local function tell_unpaired() notice(serial, 'device.' .. serial, 0, 0, 'unpaired') end
 
 -- What devices, a set by serial, did so far and what was told of it: when somebody was at home is nobody's
--- business who has them later. Who left off at one of these notices finds a gap.
+-- business who has them later. What was told of a home goes with its last device. Who left off at one of these
+-- notices finds a gap.
 local function forget_past(gone)
+  local empty = {}
+  local function is_gone(whose)
+    local user = whose:match('^@(.*)')
+    if not user then return gone[whose] end
+    if empty[user] == nil then empty[user] = redis.call('EXISTS', home_key(user, 'devices')) == 0 end
+    return empty[user]
+  end
   local from, page = '-'
   repeat
     local theirs = {}
     page = redis.call('XRANGE', EVENTS, from, '+', 'COUNT', 500)
     for _, entry in ipairs(page) do
       from = '(' .. entry[1]
-      if gone[entry[2][2]:match('^%S+')] then theirs[#theirs + 1] = entry[1] end
+      if is_gone(entry[2][2]:match('^%S+')) then theirs[#theirs + 1] = entry[1] end
     end
     if #theirs > 0 then redis.call('XDEL', EVENTS, unpack(theirs)) end
   until #page < 500

@@ -116,23 +116,25 @@ end
 -- Whether the device that this is about is one of so many that it is not told of (room.lua).
 local function untold(member) return member == serial and place and not place.told end
 
--- Tell whoever listens now, and remember it for who comes back and asks what was missed.
+-- Tell of a device or, as '@USER', of a home. Every process waits at the stream for it, and the stream keeps it for
+-- whoever comes back and asks what was missed.
+local function tell(whose, key, revision, timestamp, what, names)
+  local head = string.format('%s %s %.0f %.0f %s', whose, key, revision, timestamp, what)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'n', head, 'f', names_text(names))
+end
+
 local function notice(member, key, revision, timestamp, what, names)
   if untold(member) and what ~= 'forgotten' then return end
-  local head = string.format('%s %s %.0f %.0f %s', member, key, revision, timestamp, what)
-  local fields = names_text(names)
-  local id = redis.call('XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'n', head, 'f', fields)
-  redis.call('PUBLISH', CHANGES, head .. ' ' .. id .. ' ' .. fields)
+  tell(member, key, revision, timestamp, what, names)
 end
 
--- Whose a bucket is: this device's, or all those of its home.
-local function members_of(key)
-  return of_home(key) and redis.call('SMEMBERS', home_key(owner, 'devices')) or { serial }
-end
-
--- Tell of a change of the fields named; of a home's bucket, all its devices.
+-- Tell of a change of the fields named: of a home's bucket once for all its devices, if there are any.
 local function publish(key, revision, timestamp, origin, names)
-  for _, member in ipairs(members_of(key)) do notice(member, key, revision, timestamp, origin, names) end
+  if not of_home(key) then
+    notice(serial, key, revision, timestamp, origin, names)
+  elseif redis.call('EXISTS', home_key(owner, 'devices')) == 1 then
+    tell('@' .. owner, key, revision, timestamp, origin, names)
+  end
 end
 
 -- Note that the device has what the server wrote up to a timestamp; tell whoever waits for that.

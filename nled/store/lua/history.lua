@@ -60,5 +60,6 @@ local function record_change(key, set)
     if name and #text <= 32 then points[#points + 1], points[#points + 2] = name, text end
   end
   if #points == 0 then return end
-  for _, member in ipairs(members_of(key)) do record(member, points, now) end
+  local members = of_home(key) and redis.call('SMEMBERS', home_key(owner, 'devices')) or { serial }
+  for _, member in ipairs(members) do record(member, points, now) end
 end
