@@ -143,7 +143,7 @@ def _choices(schema: Schema, types: Types, *, given: bool) -> Iterator[str]:
     """Write out the Struct that something is, or each that it may be."""
     data = schema.get("properties", {}).get("data", {})
     if "contentSchema" in data:
-        yield " events, each with an `id`, and in `data`:"
+        yield " events, with an `id`, and in `data`:"
         schema = data["contentSchema"]
     kinds = schema.get("anyOf", [schema])
     if "discriminator" in schema:

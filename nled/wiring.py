@@ -143,7 +143,7 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     )
     origin = Origin.parse(config.device.origin, config.device.port) if config.device.origin else None
     silence = window(config.transport.hold)
-    events = Events(client.command, now)
+    events = Events(client, now)
 
     device = Router(device_path)
     senders = Clients((), config.device.trusted_proxies)

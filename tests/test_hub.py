@@ -100,6 +100,15 @@ class Holding(HubTestCase):
         self.assertEqual([self.successResultOf(wait) for wait in waits[1:]], [Wake.CHANGED] * 3)
 
 
+class Several(HubTestCase):
+    def test_those_alone_at_once(self) -> None:
+        waits = [self.open(serial).wait() for serial in ("A", "A", "B", "C")]
+        acting = Deferred.fromCoroutine(self.hub.change_each(["A", "C", "D"]))
+        self.assertEqual([wait.called for wait in waits], [True, True, False, True])
+        self.clock.advance(0)
+        self.successResultOf(acting)
+
+
 class Everybody(HubTestCase):
     def test_in_batches(self) -> None:
         for act, wake in ((self.hub.change_all, Wake.CHANGED), (self.hub.drain, Wake.ENDED)):

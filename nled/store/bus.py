@@ -4,7 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from nled.store.address import Address
 from nled.store.errors import Reason
@@ -16,6 +18,17 @@ from nled.store.wire import Wire
 _DEADLINE: Final = 5.0
 # Milliseconds for which the store holds a question; its answers are the heartbeat of this connection.
 _HOLD: Final = 5000
+
+
+@frozen
+class _Patient:
+    """A connection that gives the store time to hold a question."""
+
+    _wire: Wire
+    _clock: IReactorTime
+
+    def command(self, *args: str | bytes | int) -> Deferred[Any]:
+        return self._wire.call(args, self._clock.seconds() + _HOLD / 1000 + _DEADLINE)
 
 
 class Bus:
@@ -54,7 +67,7 @@ class Bus:
         await self._link.stop()
 
     async def _catch_up(self, wire: Wire) -> None:
-        events = Events(wire.ask, self._now)
+        events = self._events(wire)
         await self._following.catch_up(events)
         # Whether it may be asked at all shows now, and not each time that the connection is used.
         await events.after("$", 1, 1)
@@ -67,9 +80,9 @@ class Bus:
             waiting.addErrback(partial(self._link.failed, wire))
 
     async def _wait(self, wire: Wire) -> None:
-        events = Events(partial(self._ask, wire), self._now)
+        events = self._events(wire)
         while True:
             await self._following.wait(events, _HOLD)
 
-    def _ask(self, wire: Wire, *args: str | bytes | int) -> Deferred[Any]:
-        return wire.call(args, self._clock.seconds() + _HOLD / 1000 + _DEADLINE)
+    def _events(self, wire: Wire) -> Events:
+        return Events(_Patient(wire, self._clock), self._now)

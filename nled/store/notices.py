@@ -45,7 +45,7 @@ class Notices:
         broken: Callable[[Reason | None], None],
     ) -> None:
         self._client = client
-        self._events = Events(client.command, now)
+        self._events = Events(client, now)
         self._broken = broken
         self._following = Following(heard, missed)
         self._bus = Bus(reactor, address, now, self._following)

@@ -47,6 +47,13 @@ class FeedTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(listener.next(20)), GAP)
         self.assertEqual(self.successResultOf(listener.next(20)), notice(2))
 
+    def test_a_home_concerns_who_asked_for_one_of_its_devices(self) -> None:
+        mine, theirs = self.feed.open({SERIAL}), self.feed.open({OTHER})
+        home = Notice("", "structure.S1", 1, 1, "server", "1-0", home="anna", members=(SERIAL,))
+        self.feed.publish(home)
+        self.assertEqual(self.successResultOf(mine.next(20)), home)
+        self.assertNoResult(theirs.next(20))
+
     def test_one_that_does_not_keep_up(self) -> None:
         slow, quick = self.feed.open(), self.feed.open()
         for number in range(ROOM + 1):

@@ -59,6 +59,13 @@ class WatchTestCase(SynchronousTestCase):
         if heard:
             self.feed.publish(notice)
 
+    def happen_at_home(self, number: int, *serials: str, heard: bool = True) -> None:
+        notice = Notice("", "structure.S1", number, number, "server", f"{number}-0", home="anna")
+        notice = notice.expand(dict.fromkeys(serials, 0), 0)
+        self.memory.kept.append(notice)
+        if heard:
+            self.feed.publish(notice)
+
     def watch(self, last: str | None = None, who: Principal = ANNA) -> Watch:
         return self.successResultOf(self.watches.open(who, last))
 
@@ -226,6 +233,92 @@ class WhoHears(WatchTestCase):
         self.rights_away = False
         self.clock.advance(RETRY)
         self.assertEqual(self.successResultOf(waiting).revision, 2)
+
+
+class Homes(WatchTestCase):
+    """One notice of a home is an event of each of its devices."""
+
+    def parts(self, watch: Watch) -> list[tuple[str, str]]:
+        """The devices and ids of all that can be told now."""
+        told = []
+        while (waiting := Deferred.fromCoroutine(watch.next(20))).called:
+            notice = self.successResultOf(waiting)
+            told.append((notice.serial, notice.id))
+        waiting.addErrback(lambda _: None)
+        waiting.cancel()
+        return told
+
+    def test_each_device_is_told_of_and_the_last_says_where_to_go_on(self) -> None:
+        watch = self.watch()
+        self.happen_at_home(1, MINE, OTHER)
+        self.happen(2)
+        self.assertEqual(self.parts(watch), [(MINE, ""), (OTHER, "1-0"), (MINE, "2-0")])
+        self.assertEqual(watch.position, "2-0")
+
+    def test_only_those_that_may_be_read(self) -> None:
+        self.sees = frozenset({MINE})
+        watch = self.watch()
+        self.happen_at_home(1, MINE, OTHER)
+        self.happen_at_home(2, OTHER)
+        self.assertEqual(self.parts(watch), [(MINE, "1-0")])
+        self.assertEqual(watch.position, "2-0")
+
+    def test_who_left_off_within_it_is_told_all_of_it_again(self) -> None:
+        self.happen(1)
+        first = self.watch()
+        self.happen_at_home(2, MINE, OTHER)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(first.next(20))).id, "")
+        first.close()
+        # What the client saw last with an id.
+        self.assertEqual(self.parts(self.watch("1-0")), [(MINE, ""), (OTHER, "2-0")])
+
+    def test_what_was_not_heard_is_read(self) -> None:
+        self.happen(1)
+        watch = self.watch()
+        self.happen_at_home(2, MINE, OTHER, heard=False)
+        self.feed.missed()
+        self.assertEqual(self.parts(watch), [(MINE, ""), (OTHER, "2-0")])
+
+    def test_a_store_that_is_away_does_not_tell_a_part_twice(self) -> None:
+        self.happen(1)
+        watch = self.watch()
+        self.happen_at_home(2, MINE, OTHER)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(watch.next(20))).serial, MINE)
+        self.memory.away = self.rights_away = True
+        self.clock.advance(RECHECK)
+        self.feed.missed()
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(watch.next(20))).serial, OTHER)
+        self.memory.away = self.rights_away = False
+        self.assertEqual(self.parts(watch), [])
+
+    def test_rights_are_looked_at_before_the_first_part(self) -> None:
+        self.sees = frozenset({MINE})
+        watch = self.watch()
+        self.clock.advance(RECHECK)
+        self.sees = frozenset({MINE, OTHER})
+        self.happen_at_home(1, MINE, OTHER)
+        self.assertEqual(self.parts(watch), [(MINE, ""), (OTHER, "1-0")])
+
+    def test_a_large_one_is_told_in_batches(self) -> None:
+        watch = self.watch()
+        serials = [f"02AA01AC3314{number:04X}" for number in range(2 * BATCH + 1)]
+        self.happen_at_home(1, *serials)
+        told = self.parts(watch)
+        self.assertEqual(len(told), 1)
+        for _ in range(2):
+            waiting = Deferred.fromCoroutine(watch.next(20))
+            self.assertNoResult(waiting)
+            self.clock.advance(0)
+            told += [(self.successResultOf(waiting).serial, ""), *self.parts(watch)]
+        self.assertEqual([serial for serial, _ in told], serials)
+
+    def test_a_home_nobody_here_may_read_is_passed_over(self) -> None:
+        self.sees = frozenset({MINE})
+        watch = self.watch()
+        self.happen_at_home(1)
+        self.happen_at_home(2, OTHER)
+        self.happen(3)
+        self.assertEqual(self.parts(watch), [(MINE, "3-0")])
 
 
 class HowMany(WatchTestCase):

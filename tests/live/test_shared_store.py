@@ -291,6 +291,39 @@ class TwoDaemonsTests(OutageCase):
         poll.subscribe(*((each["object_key"], each["object_timestamp"]) for each in found), serial=serial)
         return poll
 
+    def test_a_home_at_both(self):
+        """What is written to a home wakes all its devices wherever they are, and is told of each once."""
+        members = SERIALS[:3]
+        for serial in members:
+            self.one.put("shared", {"a": 1}, serial)
+            self.one.pair(serial, "otto")
+        self.one.put("shared", {"a": 1}, SERIALS[3])
+        self.one.pair(SERIALS[3], "nora")
+        polls = [
+            self.hold_all(daemon, serial)
+            for daemon, serial in zip((self.one, self.two, self.two), members, strict=True)
+        ]
+        neighbour = self.hold_all(self.two, SERIALS[3])
+        stream, before = self.follow(self.two), self.follow(self.one).last
+        away = {"serial": members[0], "command": "set_away", "value": True}
+        self.assertEqual(self.one.control_ask("POST", "/command", away).status, 200)
+        for poll in polls:
+            self.assertIn(b'"manual_eco_all":true', poll.chunk())
+        self.assertTrue(neighbour.silent(0.2))
+
+        def changes(of: Stream) -> list[tuple[str, str]]:
+            told: list[tuple[str, str]] = []
+            while len(told) < len(members):
+                event = of.next()
+                if event["kind"] == "changed" and "manual_eco_all" in event["fields"]:
+                    told.append((event["serial"], event["key"]))
+            return told
+
+        told = changes(stream)
+        self.assertEqual([serial for serial, _ in told], sorted(members))
+        self.assertEqual(len({key for _, key in told}), 1)
+        self.assertEqual(changes(self.follow(self.one, before)), told)
+
     def test_taken_from_its_owner_at_the_other(self):
         """What it was let in by is over, so it has to ask anew."""
         ends = {

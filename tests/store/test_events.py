@@ -22,7 +22,7 @@ OTHER = "02AA01AC33140F62"
 class EventsTestCase(BucketTestCase):
     async def setUp(self) -> None:
         await super().setUp()
-        self.events = Events(self.client.command, lambda: NOW)
+        self.events = Events(self.client, lambda: NOW)
 
     async def all(self) -> list[Notice]:
         found = await self.client.command("XRANGE", keys.EVENTS, "-", "+")

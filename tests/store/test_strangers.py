@@ -42,7 +42,7 @@ class StrangersTestCase(StoreTestCase):
         self.buckets, self.devices, self.pairing = Buckets(scripts), Devices(scripts), Pairing(scripts, HOUR)
         self.strangers, self.events, self.archive = (
             Strangers(scripts),
-            Events(self.client.command, lambda: self.now),
+            Events(self.client, lambda: self.now),
             Archive(scripts),
         )
         self.numbers = iter(range(10**6))

@@ -120,6 +120,17 @@ class OnTheWire(StreamTestCase):
             self.assertEqual(transport.value(), chunk(b"id: %d-0\ndata: %b\n\n" % (number, data)), what)
             transport.clear()
 
+    def test_of_a_home_one_for_each_device_and_an_id_with_the_last(self) -> None:
+        _, transport = self.connect()
+        notice = Notice("", "structure.S1", 1, 10, "server", "1-0", '["away"]', home="anna")
+        self.feed.publish(notice.expand({MINE: 0, OTHER: 0}, 0))
+        events = [
+            b'data: {"serial":"%b","kind":"changed","origin":"server","key":"structure.S1","revision":1,'
+            b'"timestamp":10,"fields":["away"]}\n\n' % serial.encode()
+            for serial in (MINE, OTHER)
+        ]
+        self.assertEqual(transport.value(), chunk(events[0]) + chunk(b"id: 1-0\n" + events[1]))
+
     def test_signs_of_life_for_as_long_as_it_lasts(self) -> None:
         _, transport = self.connect()
         self.happen(1, "device")
