@@ -32,7 +32,7 @@ _log = Logger()
 
 
 class Event(msgspec.Struct, omit_defaults=True):
-    """What happened to a thermostat; a change of a home is told of each of its thermostats, the last with the id.
+    """What happened to a thermostat; to a home, one for each of its thermostats, the last with the id.
 
     Attributes:
         serial: which; empty with `gap`.
