@@ -20,6 +20,7 @@ from nled.store.errors import StartError, code_of
 from nled.store.process import ServerProcess, configuration, version_text
 from nled.store.question import ask
 from nled.store.repair import Repair, beyond_repair
+from nled.store.room import free_at
 from nled.store.version import Version
 from nled.troubles import Troubles
 
@@ -36,7 +37,10 @@ _LAST_DELAY: Final = 5.0
 _SETTLED: Final = 60.0
 # The kernel's limit is 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 100
-_TROUBLE: Final = "private store"
+# The connection reports by this name, too: of two sentences for one cause the later, fuller one stands.
+_TROUBLE: Final = "store"
+# The disk of a server that can write again may be full once more a moment later.
+_CALM: Final = 10.0
 
 
 class PrivateServer:
@@ -71,6 +75,7 @@ class PrivateServer:
         self._socket = self._directory / "store.sock"
         self._server: ServerProcess | None = None
         self._supervision: Deferred[None] | None = None
+        self._renewal: Deferred[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -98,8 +103,9 @@ class PrivateServer:
 
     async def stop(self) -> None:
         """Stop the server, wait for its end and give the directory free."""
-        if self._supervision is not None:
-            self._supervision.cancel()
+        for task in (self._supervision, self._renewal):
+            if task is not None:
+                task.cancel()
         if self._server is not None and self._server.end is None:
             self._server.signal("TERM")
             last_resort = self._reactor.callLater(_STOP_PATIENCE, self._server.signal, "KILL")
@@ -110,7 +116,7 @@ class PrivateServer:
             shutil.rmtree(self._socket.parent, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
-        self._supervision = self._server = self._lock = None
+        self._supervision = self._renewal = self._server = self._lock = None
 
     async def _locked(self) -> int:
         end = self._reactor.seconds() + _LOCK_PATIENCE
@@ -165,7 +171,9 @@ class PrivateServer:
 
     async def _run(self, binary: Path, version: Version) -> ServerProcess:
         assert self._lock is not None
-        server = ServerProcess(configuration(self._socket, self._directory, self._maxmemory, version))
+        server = ServerProcess(
+            configuration(self._socket, self._directory, self._maxmemory, version), self._disk_has_room
+        )
         server.spawn(self._reactor, binary, self._lock)
         self._server = server
         try:
@@ -213,6 +221,31 @@ class PrivateServer:
         if not await self._repair.after_refusal():
             raise beyond_repair(self._directory, f"the server says: {said.rstrip('.')}")
         return True
+
+    def _disk_has_room(self) -> None:
+        if self._renewal is None:
+            self._renewal = Deferred.fromCoroutine(self._renew())
+            self._renewal.addErrback(self._renewal_ended)
+
+    async def _renew(self) -> None:
+        """Have the server write its file anew, from its memory, where everything is.
+
+        A server whose disk was full leaves a file on which it may not start (see `gaps`).
+        """
+        size = free = 0
+        while free <= size:
+            await deferLater(self._reactor, _CALM)
+            size = sum(each.stat().st_blocks * 512 for each in self._directory.glob("appendonlydir/*"))
+            free = free_at(self._directory)
+        endpoint = UNIXClientEndpoint(self._reactor, str(self._socket))
+        answer = await ask(self._reactor, endpoint, [("BGREWRITEAOF",)], _START_PATIENCE)
+        self._log.info("The disk was full, so the store writes its file anew: {answer}", answer=str(answer))
+        self._renewal = None
+
+    def _renewal_ended(self, failure: Failure) -> None:
+        self._renewal = None
+        if not failure.check(CancelledError):
+            self._log.debug("The store's file was not written anew: {why}", why=failure.getErrorMessage())
 
     async def _supervise(self, server: ServerProcess) -> None:
         delay = _FIRST_DELAY

@@ -63,6 +63,12 @@ PASSING: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN"})
 DEMOTED: Final = "READONLY"
 
 _DISK_FULL: Final = "The server's disk is full. Nothing was changed."
+DISK: Final = Reason(
+    "disk",
+    "The store cannot save to its disk, which is full or read-only, so it refuses writes.",
+    "Free space, then look at its log.",
+    _DISK_FULL,
+)
 # Those with a `told` the server gives before the first write of a script, or not at all: one that has
 # written is let go on to its end. So what it refuses for them is never half done.
 _REASONS: Final = {
@@ -76,12 +82,7 @@ _REASONS: Final = {
         "The store is a replica that lost its master.",
         "Start the master, or name it in redis.url.",
     ),
-    "MISCONF": Reason(
-        "disk",
-        "The store cannot save to its disk, which is full or read-only, so it refuses writes.",
-        "Free space, then look at its log.",
-        _DISK_FULL,
-    ),
+    "MISCONF": DISK,
     "NOAUTH": Reason("auth", "The store wants a password.", "Put user and password into redis.url."),
     "NOPERM": Reason("auth", "The store's user lacks a right that nled needs.", "Extend its ACL."),
     "NOREPLICAS": Reason(

@@ -4,7 +4,7 @@ A server can leave holes of zeros amid a file when its disk is full. A file that
 does not append to (Redis from 7.0, Valkey): it takes a short write back with ftruncate, but writes the same
 again from where the short write ended. So nothing is missing there. It forgets the hole, however: after the
 next short write it cuts the file too early by the length of the hole. Then the end of what it had written
-before is missing, and what follows, behind another hole or in the next file, is sound again.
+before is gone, and what follows, behind another hole or in the next file, is sound again.
 """
 
 import io
@@ -25,21 +25,21 @@ _LONGEST_HEAD: Final = 127
 
 @frozen
 class Gap:
-    """A stretch that is to be taken out.
+    """A stretch that is to be taken out: a piece, and perhaps zeros, which the server put there.
 
     Attributes:
         start: where the last whole transaction or lone command before it ends.
-        end: where the next one begins, or where the file ends.
-        lost: how many bytes are lost at most, beside those of a transaction that is not all there.
-        hole: whether it is only zeros, between two whole transactions.
-        torn: whether it is the beginning of a transaction, then zeros perhaps, and nothing else.
+        zeros: where the piece ends and the zeros begin.
+        end: where the next whole one begins, or where the file ends.
+        lost: how much of the piece counts as lost; of a transaction that was never all there it is little.
+        torn: whether the piece is the beginning of a transaction, and no more.
         written: when what stands before it was written, in s since the epoch; None if unknown.
     """
 
     start: int
+    zeros: int
     end: int
     lost: int
-    hole: bool
     torn: bool
     written: int | None
 
@@ -69,17 +69,17 @@ def _gap(file: BinaryIO, scan: Scan, size: int) -> Generator[None, None, Gap]:
     file.seek(scan.sound)
     piece, zero, _ = file.read(MOST_LOST).partition(b"\0")
     torn = _is_torn(piece)
-    hole = scan.sound + len(piece)
     if zero and torn:
-        end = yield from _after_zeros(file, hole)
+        zeros = scan.sound + len(piece)
+        end = yield from _after_zeros(file, zeros)
         file.seek(end)
-        alone, lost = hole == scan.whole, end - scan.sound
-        if _COMMAND.match(file.read(_LONGEST_HEAD)) and (alone or lost <= MOST_LOST):
-            lost = 0 if alone else lost
-            return Gap(scan.whole, end, lost, hole=alone, torn=True, written=scan.written)
-        torn = end == size
-    lost = size - scan.sound
-    return Gap(scan.whole, size, lost, hole=False, torn=torn, written=scan.written)
+        if _COMMAND.match(file.read(_LONGEST_HEAD)):
+            return Gap(scan.whole, zeros, end, len(piece), torn, scan.written)
+        if end == size:
+            # Zeros cost nothing, however many there are.
+            return Gap(scan.whole, size, size, len(piece), torn, scan.written)
+        torn = False
+    return Gap(scan.whole, size, size, size - scan.sound, torn, scan.written)
 
 
 def _is_torn(piece: bytes) -> bool:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ _LINE: Final = re.compile(r"(?:\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ )?([-.*#] )?(.*)")
 _DAMAGE: Final = re.compile(
     r"reading the append only file|truncated file is not the last|loading DB|\bRDB\b", re.IGNORECASE
 )
+_SOLVED: Final = "AOF write error looks solved"
 # Nobody reads more of a program that never ends its line.
 _LONGEST_LINE: Final = 65_536
 
@@ -80,6 +82,9 @@ def _signal_name(number: int) -> str:
 class ServerProcess(ProcessProtocol):
     """A running server.
 
+    Args:
+        saves_again: called when it could not write to its file for a while, and can again.
+
     Attributes:
         end: How it ended, in words; None while it runs.
         last_line: What it said last.
@@ -89,11 +94,12 @@ class ServerProcess(ProcessProtocol):
     transport: Any
     _log = Logger()
 
-    def __init__(self, configuration: bytes) -> None:
+    def __init__(self, configuration: bytes, saves_again: Callable[[], None] = lambda: None) -> None:
         self.end: str | None = None
         self._waiters: list[Deferred[str]] = []
         self.last_line = self.damage = ""
         self._configuration = configuration
+        self._saves_again = saves_again
         self._unfinished = b""
 
     def spawn(self, reactor: IReactorProcess, binary: Path, lock: int) -> None:
@@ -158,6 +164,8 @@ class ServerProcess(ProcessProtocol):
                 self.damage = text
             log = self._log.warn if warning else self._log.info
             log("store: {text}", text=text)
+            if _SOLVED in text:
+                self._saves_again()
 
 
 class _Question(ProcessProtocol):

@@ -109,9 +109,10 @@ class Repair:
     def _judge(self, damaged: Sequence[tuple[Path, Sequence[Gap]]], last: Sequence[Path]) -> None:
         """Refuse what would cost too much.
 
-        What follows a gap is replayed, though something is missing in between: it was acknowledged, too, and
-        to leave it out would lose more. A transaction holds values, not the script that made them, so it is
-        right by itself. Only counters that it adds to miss what is lost.
+        What follows a gap is replayed, though something is missing before it. It was acknowledged, too: to
+        leave it out would lose more, and what is missing the server itself took away. A transaction holds
+        the values that a script wrote, not the script, so it is right by itself. What is given up: a value
+        that only the missing one set is the one before it, and a counter that it added to misses that.
         """
         lost = 0
         for path, gaps in damaged:
@@ -128,9 +129,9 @@ class Repair:
                 )
 
     async def _cut(self, path: Path, gaps: Sequence[Gap]) -> None:
-        about, lossy = _about(path), [gap for gap in gaps if not gap.hole]
-        stretches = [(gap.start, gap.end) for gap in lossy]
-        piece = keep(self._directory, path, stretches, about, lossy[0].written) if lossy else None
+        about = _about(path)
+        stretches = [(gap.start, gap.zeros) for gap in gaps if gap.zeros > gap.start]
+        piece = keep(self._directory, path, stretches, about, gaps[0].written) if stretches else None
         # Only now: whatever happens before, the whole file is still there.
         if gaps[0].end == about.st_size:
             with path.open("r+b") as file:
@@ -138,11 +139,11 @@ class Repair:
                 os.fsync(file.fileno())
         else:
             await self._copy_sound(path, gaps, about.st_size)
-        if holes := sum(gap.end - gap.start for gap in gaps if gap.hole):
+        if zeros := sum(gap.end - gap.zeros for gap in gaps):
             self._log.warn(
                 "{size} zeros were taken out of {path}, which the store left there when its disk was full. "
-                "Nothing is lost with them.",
-                size=holes,
+                "See that the settings of that time are as they should be.",
+                size=zeros,
                 path=str(path),
             )
         if piece:

@@ -7,6 +7,7 @@ from attrs import frozen
 from nled.domain.people import INVITE_KEPT
 from nled.store import keys
 from nled.store.client import Script
+from nled.store.errors import DISK, StoreRefused
 from nled.store.scripts import Scripts, load
 
 # So many devices in one step, for which others wait: after an outage of the network all are silent at once.
@@ -56,9 +57,17 @@ class Upkeep:
 
         It goes by the wall clock for when it did so last: after a step back it would not for the length of
         the step, and a power cut in that time would cost more than a second.
+
+        Raises:
+            StoreRefused: Nothing can be written just now. A server that is to sync always ends on a full
+                disk, and loses what it has answered and could not write yet.
         """
         if not self._private:
             return
+        if self._client.refusal is not None:
+            raise StoreRefused(self._client.refusal)
+        if "aof_last_write_status:ok\r" not in await self._client.command("INFO", "persistence"):
+            raise StoreRefused(DISK)
         await self._client.command("CONFIG", "SET", "appendfsync", "always")
         try:
             # With this write it does, and remembers when by the clock as it is now.
