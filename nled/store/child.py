@@ -260,6 +260,7 @@ class PrivateServer:
                 last_line=server.last_line,
                 delay=delay,
             )
+            failed = False
             while True:
                 await deferLater(self._reactor, delay)
                 delay = min(2 * delay, _LAST_DELAY)
@@ -268,12 +269,15 @@ class PrivateServer:
                 except CancelledError:
                     raise
                 except StartError as error:
+                    failed = True
                     self._failed(str(error))
                 except Exception as error:  # noqa: BLE001 - a store that stays down is worse than any fault
+                    failed = True
                     self._log.failure("A fault in nled")
                     self._failed(f"The private store cannot be started: {type(error).__name__}.")
                 else:
-                    self._troubles.clear(_TROUBLE)
+                    if failed:
+                        self._troubles.clear(_TROUBLE)
                     break
 
     def _failed(self, why: str) -> None:

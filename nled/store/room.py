@@ -1,8 +1,7 @@
 """The room on the disk of the private store: nled stops writing before the disk is full.
 
 A server that meets a full disk has answered writes that it could not save, and loses them if it ends
-then. A rewrite of its file that fills the disk is worse: it can leave a torn piece in the middle, which
-no server starts on.
+then. And its file may be left so that no server starts on it (see `gaps`).
 """
 
 import os
