@@ -195,6 +195,11 @@ class Follower:
             await deferLater(self._clock, 0.2)
 
     @property
+    def begun(self) -> bool:
+        """Whether the stream has begun: of what was before that it does not tell."""
+        return bool(self._last)
+
+    @property
     def missing(self) -> set[tuple[str, int]]:
         """What was acknowledged and not told."""
         self._ledger.events -= self._told

@@ -114,6 +114,7 @@ class World:
             await self.claim(home.device, ANN)
         self.follower = Follower(self._reactor, self.caller("follower"), self.ledger)
         self._go(self.follower.run())
+        await self.until(lambda: self.follower.begun, "the event stream begins")
         for home in self.homes:
             self._go(self._live(home))
         await self.all_held()
