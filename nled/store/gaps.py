@@ -7,7 +7,9 @@ next short write it cuts the file too early by the length of the hole. Then the 
 before is gone, and what follows, behind another hole or in the next file, is sound again.
 """
 
+import errno
 import io
+import os
 import re
 from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
@@ -18,6 +20,7 @@ from nled.store.appendonly import Scan, commands
 
 MOST_LOST: Final = 2**20
 _CHUNK: Final = 2**20
+_BLOCK: Final = 4096
 # Neither zeros nor line ends are in the texts that nled stores.
 _COMMAND: Final = re.compile(rb"\*\d{1,9}\r\n\$\d{1,3}\r\n[A-Za-z]+\r\n|#TS:\d{1,12}\r\n")
 _LONGEST_HEAD: Final = 127
@@ -75,10 +78,9 @@ def _gap(file: BinaryIO, scan: Scan, size: int) -> Generator[None, None, Gap]:
         file.seek(end)
         if _COMMAND.match(file.read(_LONGEST_HEAD)):
             return Gap(scan.whole, zeros, end, len(piece), torn, scan.written)
-        if end == size:
-            # Zeros cost nothing, however many there are.
-            return Gap(scan.whole, size, size, len(piece), torn, scan.written)
-        torn = False
+        if end == size and _nothing_from(file, zeros):
+            return Gap(scan.whole, zeros, size, len(piece), torn, scan.written)
+        torn = end == size
     return Gap(scan.whole, size, size, size - scan.sound, torn, scan.written)
 
 
@@ -86,6 +88,16 @@ def _is_torn(piece: bytes) -> bool:
     """Whether this is the beginning of one command, and no whole one."""
     begins = not piece or piece.startswith((b"*", b"#"))
     return begins and not _COMMAND.search(piece, 1) and next(commands(io.BytesIO(piece)), None) is None
+
+
+def _nothing_from(file: BinaryIO, at: int) -> bool:
+    """Whether a file has no blocks from there on: the zeros at its end are a hole, in which was never anything."""
+    size, start = os.fstat(file.fileno()).st_size, at + -at % _BLOCK
+    try:
+        # Without holes, or before one, this is where it looked from.
+        return start < size and os.lseek(file.fileno(), start, os.SEEK_DATA) >= size
+    except OSError as error:
+        return error.errno == errno.ENXIO
 
 
 def _after_zeros(file: BinaryIO, at: int) -> Generator[None, None, int]:

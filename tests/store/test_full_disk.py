@@ -168,6 +168,21 @@ class LeftTests(FullDiskTestCase):
             await self.assert_refused("amid the data only .* Put a copy of .* in its place")
             self.assertEqual([path.read_bytes() for path in self.files], before)
 
+    async def test_a_hole_at_the_end(self) -> None:
+        """It may be as long as it likes: nothing was ever in it. Zeros that were written are another matter."""
+        await self.count()
+        await self.client.stop()
+        await self.started.stop()
+        file, size = self.files[0], self.files[0].stat().st_size
+        sound = file.read_bytes()
+        file.write_bytes(sound + bytes(2**20 + 1))
+        await self.assert_refused("is damaged from byte")
+        file.write_bytes(sound)
+        os.truncate(file, size + 2**22)
+        client: Client = await self.connect(self.server())
+        self.assertEqual(await client.command("GET", KEYS[0]), str(self.acknowledged))
+        self.assertEqual((pieces(self.directory), gaps(file)), ([], []))
+
     async def test_no_room_for_the_repair(self) -> None:
         await self.count()
         await self.fill()
