@@ -27,6 +27,8 @@ Visible = Callable[[Principal], Awaitable[frozenset[str] | None]]
 NOWHERE = "0-0"
 # Notices read from the store at a time.
 BATCH = 200
+# Devices of a home that are told of in one go.
+AT_ONCE = 50
 # Seconds between two looks at what somebody may read, and between two tries while the store is away.
 RECHECK = 60.0
 RETRY = 5.0
@@ -153,7 +155,7 @@ class Watch:
         end = self._now() + seconds
         while not self.over and (left := end - self._now()) > 0:
             if self._parts:
-                if len(self._parts) % BATCH == 0:
+                if len(self._parts) % AT_ONCE == 0:
                     # A large home is told in batches that leave the reactor room for others.
                     await deferLater(self._watches.feed.clock, 0)
                 return self._parts.popleft()

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from nled.actions.feed import ROOM, Feed
-from nled.actions.watch import BATCH, RECHECK, RETRY, Watch, Watches
+from nled.actions.watch import AT_ONCE, BATCH, RECHECK, RETRY, Watch, Watches
 from nled.domain.access import Principal, local, of_key, trusted
 from nled.domain.errors import Full, Refused
 from nled.domain.notice import GAP, Notice, What
@@ -301,7 +301,7 @@ class Homes(WatchTestCase):
 
     def test_a_large_one_is_told_in_batches(self) -> None:
         watch = self.watch()
-        serials = [f"02AA01AC3314{number:04X}" for number in range(2 * BATCH + 1)]
+        serials = [f"02AA01AC3314{number:04X}" for number in range(2 * AT_ONCE + 1)]
         self.happen_at_home(1, *serials)
         told = self.parts(watch)
         self.assertEqual(len(told), 1)

@@ -121,6 +121,19 @@ class BusTests(TestCase):
         await self.hears(1, 2)
         self.assertEqual(self.gaps, 0)
 
+    async def test_a_master_that_becomes_a_replica(self) -> None:
+        """It lets go of all who wait; behind Sentinel the new master is looked for then."""
+        bus = await self.listen()
+        self.tell(1)
+        await self.hears(1)
+        live = bus._link.live
+        self.server.ask("REPLICAOF", "127.0.0.1", "1")
+        await until(lambda: bus._link.live not in {live, None})
+        self.server.ask("REPLICAOF", "NO", "ONE")
+        self.tell(2)
+        await self.hears(1, 2)
+        self.assertEqual(self.gaps, 0)
+
     async def test_a_hook_that_raises(self) -> None:
         def raising(notice: Notice) -> None:
             self.heard.append(notice.revision)

@@ -151,6 +151,16 @@ class Claims(PairingTestCase):
         at = (await self.buckets.metadata(SERIAL, self.now))[0].timestamp
         self.assertEqual((await self.told(SERIAL, ("structure.ann", at)))["structure.ann"]["devices"], both)
 
+    async def test_however_large_the_home_is_a_claim_writes_as_many_notices(self) -> None:
+        wrote = []
+        for number in range(4):
+            before = await self.client.command("XLEN", keys.EVENTS)
+            await self.paired(f"02AA01AC33140F7{number}")
+            wrote.append(await self.client.command("XLEN", keys.EVENTS) - before)
+        # The first one makes the home, too.
+        self.assertEqual(wrote[1:], [wrote[1]] * 3)
+        self.assertLess(wrote[3], wrote[0])
+
     async def test_a_lost_home_comes_back(self) -> None:
         await self.paired()
         await self.client.command("DEL", *await self.client.command("KEYS", "nled:home:*"))
