@@ -91,13 +91,15 @@ def _is_torn(piece: bytes) -> bool:
 
 
 def _nothing_from(file: BinaryIO, at: int) -> bool:
-    """Whether a file has no blocks from there on: the zeros at its end are a hole, in which was never anything."""
-    size, start = os.fstat(file.fileno()).st_size, at + -at % _BLOCK
+    """Whether the zeros at the end of a file are a hole: no block of the disk holds them."""
+    start = at + -at % _BLOCK
+    if start >= os.fstat(file.fileno()).st_size:
+        return False
     try:
-        # Without holes, or before one, this is where it looked from.
-        return start < size and os.lseek(file.fileno(), start, os.SEEK_DATA) >= size
+        os.lseek(file.fileno(), start, os.SEEK_DATA)
     except OSError as error:
         return error.errno == errno.ENXIO
+    return False
 
 
 def _after_zeros(file: BinaryIO, at: int) -> Generator[None, None, int]:
