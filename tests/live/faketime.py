@@ -1,8 +1,11 @@
 """A wall clock that can be stepped for running processes, by libfaketime; the steady clock goes on as it is."""
 
+import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
+
+from nled.store.binary import find
 
 # Where Debian has it, by the architecture, and Fedora.
 _PLACES = (
@@ -19,7 +22,7 @@ class FakeClock:
         folder: where the file is that they read at each look at the clock.
 
     Raises:
-        SkipTest: there is no libfaketime here.
+        SkipTest: there is no libfaketime here, or the store hangs with it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,6 +40,13 @@ class FakeClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
+        try:
+            subprocess.run(
+                [find(), "--version"], env=self.environ, capture_output=True, timeout=2, check=False
+            )
+        except subprocess.TimeoutExpired:
+            # Debian's Redis does: its jemalloc looks at the clock before libfaketime is ready.
+            raise SkipTest("this store does not start with libfaketime") from None
 
     def step(self, ahead: int) -> None:
         """Let it be so many seconds ahead of the right time from now on."""

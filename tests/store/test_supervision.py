@@ -98,7 +98,7 @@ class SupervisionTests(ChildTestCase):
         other.write_text("#!/bin/sh\necho Redis server v=7.0.15 sha=00000000:0\n")
         other.chmod(0o755)
         own = find()
-        if own.name != "valkey-server":
+        if (self.directory / "server-version").read_text().startswith("redis"):
             raise SkipTest("any Redis reads what an older one wrote")
         self.patch(child, "candidates", lambda _: iter((other, own)))
         client = await self.connect(self.server())
