@@ -1,7 +1,6 @@
 """`python -m faults`: break nled in all ways that there are, and print what became of it."""
 
 import argparse
-import signal
 import sys
 from random import Random, SystemRandom
 from typing import Any
@@ -34,6 +33,7 @@ class Runner:
     _options: argparse.Namespace
     report: Report = field(factory=Report)
     _worlds: dict[str, World] = field(factory=dict)
+    _runs: list[Deferred[None]] = field(factory=list)
 
     async def run(self) -> None:
         """Run; at least one round is finished."""
@@ -46,17 +46,21 @@ class Runner:
             else:
                 wanted.setdefault(kind.world, []).append(kind)
         end = self._reactor.seconds() + self._options.seconds
-        runs = [
+        self._runs = [
             Deferred.fromCoroutine(self._repeat(kinds, Random(f"{self._options.seed} {world}"), end))
             for world, kinds in wanted.items()
         ]
         try:
-            await gatherResults(runs, consumeErrors=True)
+            await gatherResults(self._runs, consumeErrors=True)
         finally:
-            for each in runs:
-                each.cancel()
-            for world in self._worlds.values():
-                await world.end()
+            await self.end()
+
+    async def end(self) -> None:
+        """End all daemons, also in the middle of something."""
+        for each in self._runs:
+            each.cancel()
+        while self._worlds:
+            await self._worlds.popitem()[1].end()
 
     async def _repeat(self, kinds: list[type[Kind]], random: Random, end: float) -> None:
         """Do one daemon's kinds in rounds, until the time is over; each at least once."""
@@ -89,7 +93,8 @@ class Runner:
         if result.broken:
             if kind.world == Kind.world:
                 self.report.memory.clear()
-            await self._worlds.pop(kind.world).end()
+            if broken := self._worlds.pop(kind.world, None):
+                await broken.end()
         return not result.broken
 
     async def _make(self, name: str, random: Random) -> World:
@@ -102,7 +107,9 @@ class Runner:
         try:
             await world.begin()
         except BaseException:
-            await self._worlds.pop(name).end()
+            # Unless all of them were ended meanwhile.
+            if self._worlds.pop(name, None):
+                await world.end()
             raise
         return world
 
@@ -110,8 +117,6 @@ class Runner:
 def main() -> None:
     """Run from the command line."""
     options = _options()
-    # Or the daemons would go on when somebody ends us.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_file_limit(_DESCRIPTORS)
     _say(f"seed {options.seed}")
     react(lambda reactor: Deferred.fromCoroutine(_main(reactor, options)))
@@ -119,6 +124,8 @@ def main() -> None:
 
 async def _main(reactor: Any, options: argparse.Namespace) -> None:
     runner = Runner(reactor, options)
+    # Or the daemons would go on when somebody ends us.
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(runner.end()))
     await runner.run()
     print(report.table(runner.report))
     if runner.report.failed:
