@@ -10,8 +10,8 @@ from nled.domain.access import Need, Principal
 from nled.domain.availability import Availability, availability
 from nled.domain.device import Bucket, Device
 from nled.domain.errors import NotKnown
-from nled.domain.status import Status
-from nled.domain.thermostat import NAMING, VIEW, view
+from nled.domain.rooms import NAMING
+from nled.domain.thermostat import VIEW, Status, view
 from nled.hub import Hub
 from nled.store.devices import Devices, Wanted
 

@@ -6,7 +6,7 @@ text), with `mode_update_timestamp` in seconds, and `auto_away`, by which its se
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -17,6 +17,12 @@ EcoMode = Literal["schedule", "manual-eco", "auto-eco"]
 
 # A device obeys `manual_eco_all` for this long after it was said (PROTOCOL.md h.5), in ms.
 _OBEYED = 600_000
+# The fields that `away_of` reads, by type of bucket.
+AWAY: Final[Mapping[str, tuple[str, ...]]] = {
+    "structure": ("manual_eco_all", "manual_eco_timestamp", "away"),
+    "device": ("eco", "eco_mode", "auto_away"),
+    "shared": ("auto_away",),
+}
 _MODES: Mapping[object, EcoMode] = {
     "schedule": "schedule",
     "manual-eco": "manual-eco",

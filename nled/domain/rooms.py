@@ -1,6 +1,9 @@
-"""Rooms: what the ids of places that a thermostat can be put at stand for (PROTOCOL.md f.6)."""
+"""What a thermostat is called, and the places at which one can be (PROTOCOL.md f.6)."""
 
 from collections.abc import Mapping
+
+from nled.domain.device import Device
+from nled.domain.values import text
 
 _PREFIX = "00000000-0000-0000-0000-0001000000"
 
@@ -36,6 +39,24 @@ _ROOMS: Mapping[str, str] = {
     "1c": "Side Door",
     "1d": "Back Door",
 }
+
+# The fields that `name_of` reads, by type of bucket.
+NAMING: Mapping[str, tuple[str, ...]] = {
+    "shared": ("label", "name"),
+    "device": ("where_id",),
+    "where": ("wheres",),
+}
+
+
+def name_of(device: Device) -> str | None:
+    """Return what a thermostat is called: by its people, else after its room; None if by neither."""
+    shared, own = device.shared.values, device.device.values
+    if given := text(shared.get("label"), shared.get("name")):
+        return given
+    for bucket in device.buckets.values():
+        if bucket.key.kind == "where" and (found := room(own.get("where_id"), bucket.values.get("wheres"))):
+            return found
+    return room(own.get("where_id"))
 
 
 def room(where_id: object, wheres: object = None) -> str | None:

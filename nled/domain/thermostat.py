@@ -1,30 +1,40 @@
-"""A thermostat as people and programs see it: one typed view that every API shows (`nled.domain.status`).
+"""A thermostat as people and programs see it: one typed view that every API shows.
 
-What a device stored may be of any JSON type; what is not of the right one counts as missing.
+It is a contract with clients that exist (PROTOCOL.md c.3, n.1 to n.3): no nulls but where the type says so.
+Each field says of what it is made (`nled.domain.fields`).
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from operator import attrgetter, itemgetter
+from typing import Annotated, Final, Literal
 
-from nled.domain.availability import available
-from nled.domain.device import Device
-from nled.domain.eco import away_of
-from nled.domain.rooms import room
-from nled.domain.status import (
-    Action,
-    Capabilities,
-    EcoTemperatures,
-    Hvac,
-    Mode,
-    PendingWrite,
-    Status,
+from msgspec import Meta, Struct
+
+from nled.domain.availability import availability
+from nled.domain.device import Delivery, Device
+from nled.domain.eco import AWAY, EcoMode, away_of
+from nled.domain.fields import (
+    Facts,
+    Maker,
+    Reads,
+    both,
+    fact,
+    first,
+    flag,
+    group,
+    made,
+    number,
+    text,
+    whole,
 )
-from nled.domain.values import flag, number, text, whole
+from nled.domain.relays import COOLING, FAN, HEATING
+from nled.domain.rooms import NAMING, name_of
 
-Values = Mapping[str, Any]
+Mode = Literal["off", "heat", "cool", "range", "emergency"]
+Action = Literal["off", "heating", "cooling", "fan", "idle"]
 
-_MODES: Mapping[object, Mode] = {
+_MODES: Mapping[str, Mode] = {
     "off": "off",
     "heat": "heat",
     "cool": "cool",
@@ -32,209 +42,25 @@ _MODES: Mapping[object, Mode] = {
     "heat-cool": "range",
     "emergency": "emergency",
 }
-_RELAYS = {
-    "heater": "hvac_heater_state",
-    "heat_x2": "hvac_heat_x2_state",
-    "heat_x3": "hvac_heat_x3_state",
-    "ac": "hvac_ac_state",
-    "cool_x2": "hvac_cool_x2_state",
-    "cool_x3": "hvac_cool_x3_state",
-    "fan": "hvac_fan_state",
-    "aux_heat": "hvac_aux_heater_state",
-    "emer_heat": "hvac_emer_heat_state",
-    "alt_heat": "hvac_alt_heat_state",
-}
-_HEATING = ("heater", "heat_x2", "heat_x3", "aux_heat", "emer_heat", "alt_heat")
-_COOLING = ("ac", "cool_x2", "cool_x3")
-_AIR = {
-    "humidifier": "humidifier_state",
-    "dehumidifier": "dehumidifier_state",
-    "auto_dehum": "auto_dehum_state",
-    "fan_cooling": "fan_cooling_state",
-}
-_CAPABILITIES = {
-    "can_heat": True,
-    "can_cool": True,
-    "has_fan": False,
-    "has_emer_heat": False,
-    "has_humidifier": False,
-    "has_dehumidifier": False,
-}
-_SHARED_FIRST = (
-    "current_temperature",
-    "target_temperature",
-    "target_temperature_low",
-    "target_temperature_high",
-    "target_temperature_type",
-    "auto_away",
-    "schedule_mode",
-    "structure_id",
-    "hvac_alt_heat_x2_state",
-    *_RELAYS.values(),
-    *_CAPABILITIES,
-)
-
-# The fields that `name_of` reads, by kind of bucket.
-NAMING: Mapping[str, tuple[str, ...]] = {
-    "shared": ("label", "name"),
-    "device": ("where_id",),
-    "where": ("wheres",),
-}
-# The fields that `view` reads, by kind of bucket.
-VIEW: Mapping[str, tuple[str, ...]] = {
-    "shared": (*_SHARED_FIRST, *NAMING["shared"]),
-    "device": (
-        *_SHARED_FIRST,
-        *_AIR.values(),
-        "away_temperature_high",
-        "away_temperature_low",
-        "backplate_temperature",
-        "battery_level",
-        "current_humidity",
-        "current_schedule_mode",
-        "current_version",
-        "eco",
-        "eco_mode",
-        "fan_control_state",
-        "fan_timer_duration",
-        "fan_timer_timeout",
-        "leaf",
-        "learning_mode",
-        "local_ip",
-        "mac_address",
-        "preconditioning_enabled",
-        "safety_state",
-        "safety_temp_activating_hvac",
-        "target_humidity",
-        "target_humidity_enabled",
-        "temperature_lock",
-        "temperature_lock_high_temp",
-        "temperature_lock_low_temp",
-        "temperature_scale",
-        "time_to_target",
-        "time_to_target_training",
-        *NAMING["device"],
-    ),
-    "structure": ("manual_eco_all", "manual_eco_timestamp", "away"),
-    "schedule": ("schedule_mode",),
-    "where": NAMING["where"],
-}
 
 
-def name_of(device: Device) -> str | None:
-    """Return what a thermostat is called: by its people, else after its room; None if by neither."""
-    shared, own = device.shared.values, device.device.values
-    if given := text(shared.get("label"), shared.get("name")):
-        return given
-    for bucket in device.buckets.values():
-        if bucket.key.kind == "where" and (found := room(own.get("where_id"), bucket.values.get("wheres"))):
-            return found
-    return room(own.get("where_id"))
+def _mode(value: object) -> Mode | None:
+    return _MODES.get(value.lower()) if isinstance(value, str) else None
 
 
-def view(device: Device, now: int, window_ms: int, subscriptions: int) -> Status:
-    """Make the view of a device at `now` (ms), which holds so many `subscriptions`, i.e. polls.
-
-    It counts as available for `window_ms` after its last contact.
-    """
-    shared, own = device.shared.values, device.device.values
-    temperature = number(shared.get("current_temperature"), own.get("current_temperature"))
-    target = number(shared.get("target_temperature"), own.get("target_temperature"))
-    mode = _mode(shared.get("target_temperature_type"), own.get("target_temperature_type"))
-    humidity = number(own.get("current_humidity"))
-    relays = {name: flag(shared.get(field), own.get(field)) for name, field in _RELAYS.items()}
-    can = {
-        name: flag(shared.get(name), own.get(name), default=default)
-        for name, default in _CAPABILITIES.items()
-    }
-    timeout = whole(own.get("fan_timer_timeout"))
-    fan = timeout * 1000 > now
-    heating = any(relays[name] for name in _HEATING) or flag(
-        shared.get("hvac_alt_heat_x2_state"), own.get("hvac_alt_heat_x2_state")
-    )
-    cooling = any(relays[name] for name in _COOLING)
-    away, eco = away_of(device, now)
-    volts = number(own.get("battery_level"))
-    is_there = available(device.seen, now, window_ms)
-    return Status(
-        serial=device.serial,
-        api_key="",
-        complete=None not in (temperature, target, mode, humidity) and "current_version" in own,
-        is_available=is_there,
-        is_online=is_there,
-        last_seen=datetime.fromtimestamp((device.seen or 0) // 1000, UTC),
-        name=name_of(device) or device.serial,
-        owner=device.owner,
-        structure_id=device.structure or text(shared.get("structure_id"), own.get("structure_id")),
-        current_temperature=temperature or 0.0,
-        target_temperature=target or 0.0,
-        target_temperature_high=number(
-            shared.get("target_temperature_high"), own.get("target_temperature_high")
-        ),
-        target_temperature_low=number(
-            shared.get("target_temperature_low"), own.get("target_temperature_low")
-        ),
-        mode=mode or "off",
-        action=_action(
-            mode, heating=heating, cooling=cooling, fan=fan or own.get("fan_control_state") is True
-        ),
-        humidity=int(humidity or 0),
-        target_humidity=whole(own.get("target_humidity")),
-        target_humidity_enabled=own.get("target_humidity_enabled") is True,
-        hvac=Hvac(**relays, **{name: own.get(field) is True for name, field in _AIR.items()}),
-        fan_timer_active=fan,
-        fan_timer_timeout=timeout,
-        fan_timer_duration=whole(own.get("fan_timer_duration")),
-        away=away,
-        eco_mode=eco,
-        eco_temperatures=_eco_temperatures(own),
-        has_leaf=own.get("leaf") is True,
-        software_version=text(own.get("current_version")),
-        temperature_scale="F" if own.get("temperature_scale") == "F" else "C",
-        capabilities=Capabilities(**can),
-        **can,
-        schedule_mode=text(
-            shared.get("schedule_mode"),
-            own.get("current_schedule_mode"),
-            own.get("schedule_mode"),
-            device.schedule.values.get("schedule_mode"),
-        ),
-        time_to_target=whole(own.get("time_to_target")),
-        time_to_target_training_status=text(own.get("time_to_target_training")),
-        safety_state=text(own.get("safety_state")),
-        safety_temp_activating_hvac=own.get("safety_temp_activating_hvac") is True,
-        learning_mode=own.get("learning_mode") is True,
-        preconditioning_enabled=own.get("preconditioning_enabled") is True,
-        # The two sensors are a hand apart; 0 °C would be further off.
-        backplate_temperature=number(own.get("backplate_temperature"), temperature) or 0.0,
-        battery_level=volts,
-        battery_percent=None if volts is None else _percent(volts),
-        temperature_lock=own.get("temperature_lock") is True,
-        temperature_lock_low_temp=number(own.get("temperature_lock_low_temp")),
-        temperature_lock_high_temp=number(own.get("temperature_lock_high_temp")),
-        local_ip=text(own.get("local_ip")),
-        mac_address=text(own.get("mac_address")),
-        subscription_count=subscriptions,
-        pending=tuple(
-            PendingWrite(each.key, each.fields, each.revision, each.timestamp, each.delivery)
-            for each in device.pending
-        ),
-    )
+def _scale(value: object) -> str | None:
+    return "F" if value == "F" else None
 
 
-def _mode(*values: object) -> Mode | None:
-    for value in values:
-        if isinstance(value, str) and (mode := _MODES.get(value.lower())):
-            return mode
-    return None
+def _any(*flags: bool) -> bool:
+    return True in flags
 
 
-def _eco_temperatures(own: Values) -> EcoTemperatures | None:
-    high, low = number(own.get("away_temperature_high")), number(own.get("away_temperature_low"))
-    return None if high is None or low is None else EcoTemperatures(high, low)
+def _is_complete(has_version: bool, *parts: object) -> bool:  # noqa: FBT001 - a field
+    return has_version and None not in parts
 
 
-def _action(mode: Mode | None, *, heating: bool, cooling: bool, fan: bool) -> Action:
+def _action(mode: Mode | None, heating: bool, cooling: bool, fan: bool) -> Action:  # noqa: FBT001 - fields
     if mode in (None, "off"):
         return "off"
     if heating or cooling:
@@ -242,6 +68,203 @@ def _action(mode: Mode | None, *, heating: bool, cooling: bool, fan: bool) -> Ac
     return "fan" if fan else "idle"
 
 
-def _percent(volts: float) -> int:
+def _percent(volts: float | None) -> int | None:
     """Read a battery's charge off its voltage: empty at 3.5 V, full at 4 V (PROTOCOL.md f.3)."""
-    return round(min(max((volts - 3.5) * 200, 0), 100))
+    return None if volts is None else round(min(max((volts - 3.5) * 200, 0), 100))
+
+
+# What several fields are made of.
+_MODE = first(_mode, *both("target_temperature_type"))
+_TEMPERATURE = number(*both("current_temperature"))
+_TARGET = number(*both("target_temperature"))
+_HUMIDITY = number("device.current_humidity")
+_HAS_VERSION = fact(lambda facts: "current_version" in facts["device"], {"device": ("current_version",)})
+_CONTACT = fact(lambda facts: availability(facts.device.seen, facts.now, facts.window))
+_AWAY = fact(lambda facts: away_of(facts.device, facts.now), AWAY)
+_RELAYS = {name: flag(*both(source)) for name, source in {**HEATING, **COOLING, "fan": FAN}.items()}
+_IS_HEATING = made(_any, *(_RELAYS[name] for name in HEATING))
+_IS_COOLING = made(_any, *(_RELAYS[name] for name in COOLING))
+
+
+class Hvac(Struct, frozen=True):
+    """Which relays are on, and what treats the air."""
+
+    heater: Annotated[bool, _RELAYS["heater"]]
+    heat_x2: Annotated[bool, _RELAYS["heat_x2"]]
+    heat_x3: Annotated[bool, _RELAYS["heat_x3"]]
+    ac: Annotated[bool, _RELAYS["ac"]]
+    cool_x2: Annotated[bool, _RELAYS["cool_x2"]]
+    cool_x3: Annotated[bool, _RELAYS["cool_x3"]]
+    fan: Annotated[bool, _RELAYS["fan"]]
+    aux_heat: Annotated[bool, _RELAYS["aux_heat"]]
+    emer_heat: Annotated[bool, _RELAYS["emer_heat"]]
+    alt_heat: Annotated[bool, _RELAYS["alt_heat"]]
+    humidifier: Annotated[bool, flag("device.humidifier_state")]
+    dehumidifier: Annotated[bool, flag("device.dehumidifier_state")]
+    auto_dehum: Annotated[bool, flag("device.auto_dehum_state")]
+    fan_cooling: Annotated[bool, flag("device.fan_cooling_state")]
+
+
+# In the view itself, and in its `capabilities`.
+_CanHeat = Annotated[bool, flag(*both("can_heat"), default=True)]
+_CanCool = Annotated[bool, flag(*both("can_cool"), default=True)]
+_HasFan = Annotated[bool, flag(*both("has_fan"))]
+_HasEmerHeat = Annotated[bool, flag(*both("has_emer_heat"))]
+_HasHumidifier = Annotated[bool, flag(*both("has_humidifier"))]
+_HasDehumidifier = Annotated[bool, flag(*both("has_dehumidifier"))]
+
+
+class Capabilities(Struct, frozen=True):
+    """What a thermostat is wired to do."""
+
+    can_heat: _CanHeat
+    can_cool: _CanCool
+    has_fan: _HasFan
+    has_emer_heat: _HasEmerHeat
+    has_humidifier: _HasHumidifier
+    has_dehumidifier: _HasDehumidifier
+
+
+class EcoTemperatures(Struct, frozen=True):
+    """The bounds that are kept in eco, in °C."""
+
+    high: float
+    low: float
+
+
+def _eco_temperatures(high: float | None, low: float | None) -> EcoTemperatures | None:
+    return None if high is None or low is None else EcoTemperatures(high, low)
+
+
+class PendingWrite(Struct, frozen=True):
+    """Fields the server wrote that the device has not acknowledged; `timestamp` in ms."""
+
+    key: str
+    fields: tuple[str, ...]
+    revision: int
+    timestamp: int
+    delivery: Delivery
+
+
+def _pending(facts: Facts) -> tuple[PendingWrite, ...]:
+    return tuple(
+        PendingWrite(each.key, each.fields, each.revision, each.timestamp, each.delivery)
+        for each in facts.device.pending
+    )
+
+
+class Status(Struct, frozen=True):
+    """One thermostat. Temperatures in °C, humidity in %, `battery_level` in V.
+
+    Attributes:
+        api_key: always empty; it was the device's password once (PROTOCOL.md c.3).
+        complete: whether the device has told all of itself; if not, defaults stand for the rest.
+        last_seen: the last contact in whole seconds of UTC; 1970 for one that has never come.
+        fan_timer_timeout: seconds since the epoch, 0 when off; `fan_timer_duration` is in s.
+        time_to_target: as the device reports it: seconds since the epoch when above 10^9, else
+            seconds (PROTOCOL.md b.6 no. 18).
+        temperature_lock: whether a PIN is asked for; its hash is in no view.
+        action: what the system does now (PROTOCOL.md f.3).
+        pending: what the device has yet to acknowledge, oldest first.
+    """
+
+    serial: Annotated[str, fact(lambda facts: facts.device.serial)]
+    api_key: Annotated[str, fact(lambda _: "")]
+    complete: Annotated[bool, made(_is_complete, _HAS_VERSION, _TEMPERATURE, _TARGET, _MODE, _HUMIDITY)]
+    is_available: Annotated[bool, made(attrgetter("is_available"), _CONTACT)]
+    is_online: Annotated[bool, made(attrgetter("is_available"), _CONTACT)]
+    last_seen: Annotated[datetime, Meta(tz=True), made(attrgetter("last_seen"), _CONTACT)]
+    name: Annotated[str, fact(lambda facts: name_of(facts.device) or facts.device.serial, NAMING)]
+    owner: Annotated[str | None, fact(lambda facts: facts.device.owner)]
+    structure_id: Annotated[
+        str,
+        made(
+            lambda claimed, told: claimed or told,
+            fact(lambda facts: facts.device.structure),
+            text(*both("structure_id")),
+        ),
+    ]
+    current_temperature: Annotated[float, number(*both("current_temperature"), default=0.0)]
+    target_temperature: Annotated[float, number(*both("target_temperature"), default=0.0)]
+    target_temperature_high: Annotated[float | None, number(*both("target_temperature_high"))]
+    target_temperature_low: Annotated[float | None, number(*both("target_temperature_low"))]
+    mode: Annotated[Mode, made(lambda mode: mode or "off", _MODE)]
+    action: Annotated[
+        Action,
+        made(
+            _action,
+            _MODE,
+            _IS_HEATING,
+            _IS_COOLING,
+            made(_any, "fan_timer_active", flag("device.fan_control_state")),
+        ),
+    ]
+    humidity: Annotated[int, made(lambda percent: int(percent or 0), _HUMIDITY)]
+    target_humidity: Annotated[int, whole("device.target_humidity")]
+    target_humidity_enabled: Annotated[bool, flag("device.target_humidity_enabled")]
+    hvac: Annotated[Hvac, group(Hvac)]
+    fan_timer_active: Annotated[
+        bool,
+        made(lambda until, now: until * 1000 > now, "fan_timer_timeout", fact(lambda facts: facts.now)),
+    ]
+    fan_timer_timeout: Annotated[int, whole("device.fan_timer_timeout")]
+    fan_timer_duration: Annotated[int, whole("device.fan_timer_duration")]
+    away: Annotated[bool, made(itemgetter(0), _AWAY)]
+    eco_mode: Annotated[EcoMode, made(itemgetter(1), _AWAY)]
+    eco_temperatures: Annotated[
+        EcoTemperatures | None,
+        made(
+            _eco_temperatures, number("device.away_temperature_high"), number("device.away_temperature_low")
+        ),
+    ]
+    has_leaf: Annotated[bool, flag("device.leaf")]
+    software_version: Annotated[str, text("device.current_version")]
+    temperature_scale: Annotated[Literal["C", "F"], first(_scale, "device.temperature_scale", default="C")]
+    capabilities: Annotated[Capabilities, group(Capabilities)]
+    can_heat: _CanHeat
+    can_cool: _CanCool
+    has_fan: _HasFan
+    has_emer_heat: _HasEmerHeat
+    has_humidifier: _HasHumidifier
+    has_dehumidifier: _HasDehumidifier
+    schedule_mode: Annotated[
+        str,
+        text(
+            "shared.schedule_mode",
+            "device.current_schedule_mode",
+            "device.schedule_mode",
+            "schedule.schedule_mode",
+        ),
+    ]
+    time_to_target: Annotated[int, whole("device.time_to_target")]
+    time_to_target_training_status: Annotated[str, text("device.time_to_target_training")]
+    safety_state: Annotated[str, text("device.safety_state")]
+    safety_temp_activating_hvac: Annotated[bool, flag("device.safety_temp_activating_hvac")]
+    learning_mode: Annotated[bool, flag("device.learning_mode")]
+    preconditioning_enabled: Annotated[bool, flag("device.preconditioning_enabled")]
+    # The two sensors are a hand apart; 0 °C would be further off.
+    backplate_temperature: Annotated[
+        float, number("device.backplate_temperature", *both("current_temperature"), default=0.0)
+    ]
+    battery_level: Annotated[float | None, number("device.battery_level")]
+    battery_percent: Annotated[int | None, made(_percent, "battery_level")]
+    temperature_lock: Annotated[bool, flag("device.temperature_lock")]
+    temperature_lock_low_temp: Annotated[float | None, number("device.temperature_lock_low_temp")]
+    temperature_lock_high_temp: Annotated[float | None, number("device.temperature_lock_high_temp")]
+    local_ip: Annotated[str, text("device.local_ip")]
+    mac_address: Annotated[str, text("device.mac_address")]
+    subscription_count: Annotated[int, fact(lambda facts: facts.subscriptions)]
+    pending: Annotated[tuple[PendingWrite, ...], fact(_pending)]
+
+
+_STATUS: Final = Maker(Status)
+# The fields that a view reads, by type of bucket.
+VIEW: Final[Reads] = _STATUS.reads
+
+
+def view(device: Device, now: int, window_ms: int, subscriptions: int) -> Status:
+    """Make the view of a device at `now` (ms), which holds so many `subscriptions`, i.e. polls.
+
+    It counts as available for `window_ms` after its last contact.
+    """
+    return _STATUS.make(Facts(device, now, window_ms, subscriptions))

@@ -4,11 +4,18 @@
 _MOST = 1e12
 
 
+def as_number(value: object) -> float | None:
+    """Read a number; 0 is one, true is none."""
+    if (type(value) is float or type(value) is int) and -_MOST < value < _MOST:
+        return float(value)
+    return None
+
+
 def number(*values: object) -> float | None:
     """Return the first that is a number; 0 is one, true is none."""
     for value in values:
-        if (type(value) is float or type(value) is int) and -_MOST < value < _MOST:
-            return float(value)
+        if (found := as_number(value)) is not None:
+            return found
     return None
 
 

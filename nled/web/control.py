@@ -13,7 +13,7 @@ from nled.domain.device import Delivery
 from nled.domain.errors import BadRequest
 from nled.domain.serials import sanitize
 from nled.domain.shapes import Serial
-from nled.domain.status import Status
+from nled.domain.thermostat import Status
 from nled.web.endpoint import KIB, Api, Call, Endpoint
 
 # A schedule of 96 setpoints a day, each with who touched it, has a good 60 KiB.

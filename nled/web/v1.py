@@ -13,8 +13,8 @@ from nled.domain.buckets import bucket_type
 from nled.domain.commands import HOSTED, SECRET, Hosted
 from nled.domain.device import Delivery, Device
 from nled.domain.errors import NotKnown
+from nled.domain.rooms import NAMING, name_of
 from nled.domain.serials import from_opaque, opaque
-from nled.domain.thermostat import NAMING, name_of
 from nled.web.control import MOST_BODY
 from nled.web.endpoint import Api, Call, Endpoint
 

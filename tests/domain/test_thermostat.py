@@ -12,8 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from nled.domain.buckets import ObjectKey
 from nled.domain.device import Bucket, Delivery, Device, Pending
 from nled.domain.rooms import room
-from nled.domain.status import Status
-from nled.domain.thermostat import VIEW, view
+from nled.domain.thermostat import VIEW, Status, view
 
 SERIAL = "02AA01AC33140F61"
 NOW = 1_795_000_000_000

@@ -10,7 +10,7 @@ from nled.domain.device import Delivery, Device, Pending
 from nled.domain.errors import Full, NotKnown
 from nled.domain.pairing import new_code
 from nled.domain.requests import Listed, Put
-from nled.domain.thermostat import NAMING, name_of
+from nled.domain.rooms import NAMING, name_of
 from nled.store import keys
 from nled.store.client import StoreUnavailable
 from nled.store.devices import STEP, Devices, Wanted, Write, Written
