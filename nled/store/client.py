@@ -211,10 +211,9 @@ class Client:
         reason = reason_of(error)
         if reason is None:
             return
+        self._note(reason)
         if code_of(error) == DEMOTED:
             self._link.drop(reason)
-        else:
-            self._note(reason)
 
     def _note(self, reason: Reason) -> None:
         """Take down what a connected server is prevented by; heartbeats that go well end it."""

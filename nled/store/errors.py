@@ -101,6 +101,7 @@ _REASONS: Final = {
         "read-only",
         "The store is a read-only replica.",
         "Make it the master, or name the master in redis.url.",
+        "The server's store is a read-only replica. Nothing was changed.",
     ),
     "UNKILLABLE": Reason("busy", "The store hangs in a script that has written.", "It needs a restart."),
     "WRONGPASS": Reason("auth", "The store refused user or password.", "Correct them in redis.url."),

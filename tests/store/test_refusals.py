@@ -78,6 +78,21 @@ class RefusalTests(OwnServerTestCase):
                 await self.beats()
                 self.assertEqual(self.words, [word, None])
 
+    async def test_a_replica_is_told_once_and_can_be_read(self) -> None:
+        """Each refused write has the master looked for anew, and the next connection is to the same server."""
+        self.server.ask("REPLICAOF", "127.0.0.1", "1")
+        await until(lambda: self.told)
+        for _ in range(3):
+            with self.assertRaisesRegex(StoreRefused, "read-only replica. Nothing was changed"):
+                await self.client.run(WRITE, [])
+            self.assertEqual(await self.client.command("PING"), "PONG")
+        await self.beats()
+        self.assertEqual(self.words, ["read-only"])
+        self.server.ask("REPLICAOF", "NO", "ONE")
+        await until(lambda: len(self.told) > 1)
+        await self.client.run(WRITE, [])
+        self.assertEqual(self.words, ["read-only", None])
+
     async def test_busy(self) -> None:
         await self.set("busy-reply-threshold", 20)
         other = await self.connect(self.server.url, deadline=5)
