@@ -14,12 +14,15 @@ from nled.domain.pairing import Claim
 from nled.domain.serials import Identity, identify
 from nled.store.client import StoreUnavailable
 from nled.web.clients import Clients
+from nled.web.errors import Problem
 from nled.web.request import BoundedRequest
-from nled.web.router import Answer, Router
+from nled.web.router import Answer, Router, plain_error
 
 SMALL = 16 * 1024
 # The installer of the firmware looks for a server of this name (g.4).
 DISCOVERED_AS = "nolongerevil"
+# Statuses by which a request is wrong, and not who sends it.
+_THEIR_OWN = (400, 404, 405, 413)
 _entry = lru_cache(maxsize=64)(entry)
 
 
@@ -45,6 +48,7 @@ class DeviceRoutes:
 
     def register(self, router: Router) -> None:
         """Add the routes."""
+        router.describe = self._describe
         router.add("/nest/entry", self.entry, "GET", "POST")
         router.add("/info", self.info, "GET")
         router.add("/nest/ping", self.ping, "GET", "POST")
@@ -165,6 +169,12 @@ class DeviceRoutes:
 
     def _sender(self, request: BoundedRequest) -> str:
         return self.clients.of(request).address
+
+    def _describe(self, request: BoundedRequest, problem: Problem) -> Answer:
+        """Write a problem; whoever asked for what cannot be was heard of all the same."""
+        if problem.status in _THEIR_OWN:
+            self._heard(request)
+        return plain_error(request, problem)
 
     def _heard(self, request: BoundedRequest) -> None:
         note_contact(self.desk, self.arrivals, identify_request(request), self._sender(request))

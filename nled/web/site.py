@@ -15,6 +15,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from nled.ext.twisted import Refusing, drop_decoder, head_of
+from nled.store.keys import host_of
 from nled.web.bodies import Bodies
 from nled.web.request import BoundedRequest, refusal
 
@@ -26,7 +27,7 @@ class Channel(Refusing, HTTPChannel):
     """One connection.
 
     Attributes:
-        sender: the address it comes from.
+        sender: the address it comes from; of IPv6 the /64, which one host has all of.
     """
 
     transport: Any
@@ -45,7 +46,7 @@ class Channel(Refusing, HTTPChannel):
         super().connectionMade()
         self.site.connections += 1
         # All who come by the unix socket are one.
-        self.sender = getattr(self.transport.getPeer(), "host", "")
+        self.sender = host_of(getattr(self.transport.getPeer(), "host", "").removeprefix("::ffff:"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Make room for another connection."""

@@ -187,6 +187,10 @@ class FloodTests(TestCase):
             ("GET", "/nest/weather/v1?query=1"),
             ("GET", "/nest/pro_info/x"),
             ("POST", "/nest/upload"),
+            # Also what is answered 400 or 404.
+            ("POST", "/nest/transport/put"),
+            ("POST", "/nest/transport/unheard_of"),
+            ("GET", "/unheard_of"),
         )
 
         def last() -> int:

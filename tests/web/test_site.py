@@ -3,6 +3,7 @@
 import gc
 from typing import Any
 
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -240,6 +241,19 @@ class Bounds(SiteTestCase):
         self.site.bodies.held_from[sender] = 0
         self.assertTrue(self.ask(head + b"xy").endswith(b"xy"))
         self.assertEqual(self.site.bodies.held_from, {})
+
+    def test_one_host_of_many_addresses(self) -> None:
+        """In IPv6 one host has a /64 of them; IPv4 on a port for both does not."""
+        for peer, sender in (
+            ("2001:db8::1:2", "2001:db8::"),
+            ("2001:db8::ffff:3", "2001:db8::"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7", "192.0.2.7"),
+        ):
+            channel = self.site.buildProtocol(None)
+            channel.makeConnection(Transport(peerAddress=IPv6Address("TCP", peer, 1)))
+            self.assertEqual(channel.sender, sender)
+            channel.connectionLost()
 
     def test_a_turn(self) -> None:
         """A body is handled once others in hand leave room, unless its client has gone."""
