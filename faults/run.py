@@ -219,7 +219,7 @@ def _judge_log(kind: Kind, lines: list[str], result: Result) -> None:
     if told:
         result.line = told[0].partition("] ")[2]
     if kind.line and len(told) != kind.lines:
-        result.problems.append(f"the log says {len(told)} times, not {kind.lines}: {kind.line}")
+        result.problems.append(f"the log says {len(told)} times, not {kind.lines}, {kind.line}: {told}")
     others = "|".join((*kind.also, kind.line)) or "$^"
     result.problems += [f"log: {line}" for line in grave(lines) if not re.search(others, line)][:_MOST_LINES]
 

@@ -55,7 +55,7 @@ class DiskFull(Kind):
     name = "disk-full"
     complaints = (CUT_SHORT,)
     world = "restarted"
-    line = r"disk.*(full|free|room)"
+    line = r"store: .*disk"
     also = (r"store: .*",)
     resets = True
 
