@@ -68,6 +68,8 @@ class Link:
         self._greeting: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._open: Any = None
+        # Whether we have given that up ourselves: then we know why it ends.
+        self._dropped = False
         self._stopping = False
 
     async def start(self, patience: float) -> None:
@@ -120,6 +122,7 @@ class Link:
     def drop(self, why: Reason) -> None:
         """Give the connection up at once, so that the server is looked for anew."""
         self._down(why)
+        self._dropped = True
         # To abort a TLS connection that has ended already is an error.
         if self._open is not None and self._open.connected:
             self._open.transport.abortConnection()
@@ -135,12 +138,15 @@ class Link:
             self._calm()
         # As the library words it: "Redis error: could not auth: " and what the server said.
         *_, answer = why.split(": ", 2)
-        self._because(self._ended_at_once() if answer == "Lost connection" else self._refusal(answer))
+        if answer != "Lost connection":
+            self._because(self._refusal(answer))
+        elif not self._dropped:
+            self._because(self._ended_at_once())
 
     def opened(self, protocol: Any) -> None:
         """Limit the time that AUTH and SELECT on a new connection may take: the library waits for ever."""
         self._calm()
-        self._open = protocol
+        self._open, self._dropped = protocol, False
         self._timer = self._reactor.callLater(self._deadline, self._silent)
 
     def ready(self, protocol: Any) -> None:
@@ -155,7 +161,7 @@ class Link:
         if self.live is protocol:
             seen = f"The connection to the store at {self._address} was lost."
             self._down(Reason("away", seen, "See that it runs."))
-        elif self._greeting is not None and not self._greeting.called:
+        elif self._greeting is not None and not self._greeting.called and not self._dropped:
             self._because(self._ended_at_once())
         self._calm()
 

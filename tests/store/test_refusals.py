@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 import nled.store
 from nled.domain.archive.records import HistoryRecord
@@ -14,6 +15,7 @@ from nled.domain.buckets import ObjectKey
 from nled.domain.people import ApiKey, new_key
 from nled.domain.requests import Put
 from nled.store import errors, link
+from nled.store.address import parse
 from nled.store.api_keys import ApiKeys
 from nled.store.archive import Archive
 from nled.store.buckets import Buckets
@@ -118,6 +120,26 @@ class RefusalTests(OwnServerTestCase):
         self.server.go_on()
         await until(lambda: len(self.told) > 1)
         self.assertEqual(self.words, ["hung", None])
+
+    async def test_hung_for_longer_than_connections_may_take(self) -> None:
+        """The connections that are given up meanwhile were ended by nobody else."""
+        for directives, user in (((), ""), (("requirepass right",), ":right@")):
+            with self.subTest(user):
+                self.told.clear()
+                server = self.serve(*directives)
+                address = parse(f"unix://{user}{server.socket}")
+                client = Client(reactor, address, deadline=0.1, changed=self.told.append)
+                self.addCleanup(client.stop)
+                await client.start(5)
+                self.told.clear()
+                server.pause()
+                for _ in range(4):
+                    with self.assertRaises(StoreUnavailable):
+                        await client.command("PING")
+                    await deferLater(reactor, 0.1)
+                server.go_on()
+                await until(lambda: len(self.told) > 1)
+                self.assertEqual(self.words[:2], ["hung", None])
 
     async def test_what_waits_for_room_is_told_of_the_first_write(self) -> None:
         backs: list[None] = []
