@@ -27,9 +27,9 @@ of their own.
 
 - **From this machine**, or from any of `control.trusted_networks`: the scopes read and write of the control
   API need no key, except to transfer a device.
-- **From elsewhere**, and always for `/api/v1`: an API key, as `Authorization: Bearer nle_...`. `nledctl keys
-  create NAME --scope read --scope write` makes one. It can be limited to one person's devices, to some
-  devices, and to some days.
+- **From elsewhere**, and always for `/api/v1`: an API key, as `Authorization: Bearer nle_...`.
+  `nledctl keys create NAME --scope read --scope write` makes one. It can be limited to one person's devices,
+  to some devices, and to some days.
 - **Over the unix socket**: everything. Anyone who may write to it is an administrator.
 
 None of the scopes read, write and admin implies another. A key can do no more with a device than the person
