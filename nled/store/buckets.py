@@ -9,9 +9,9 @@ from typing import Any, Literal
 from attrs import frozen
 
 from nled.domain.buckets import ObjectKey, bucket_type
+from nled.domain.hosts import host_of
 from nled.domain.requests import Listed, Put
 from nled.domain.wire import Receipt, Update
-from nled.store import keys
 from nled.store.scripts import HOMES, READING, WRITING, Scripts, load, refuse_when_full
 
 Outcome = Literal["stored", "same", "conflict", "refused", "full", "crowded"]
@@ -50,7 +50,7 @@ class Buckets:
             Full: a device nobody has met, and no more are taken.
         """
         request = [_listing(entry) for entry in listed]
-        reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request, sender=keys.host_of(sender))
+        reply = await self._scripts.ask(_SUBSCRIBE, serial, now, listed=request, sender=host_of(sender))
         refuse_when_full(reply[0])
         return Newer(_updates(reply[1]), reply[2])
 
@@ -74,14 +74,14 @@ class Buckets:
         Raises:
             Full: a device nobody has met, and no more are taken.
         """
-        writes, host = [_write(put) for put in puts], keys.host_of(sender)
+        writes, host = [_write(put) for put in puts], host_of(sender)
         reply = await self._scripts.ask(_PUT, serial, now, writes=writes, sender=host)
         refuse_when_full(reply[0])
         return tuple(_written(put.key, each) for put, each in zip(puts, reply[1:], strict=True))
 
     async def metadata(self, serial: str, now: int, sender: str = "") -> tuple[Receipt, ...]:
         """List where the buckets of a device stand; empty for one nobody has met."""
-        reply = await self._scripts.ask(_METADATA, serial, now, sender=keys.host_of(sender))
+        reply = await self._scripts.ask(_METADATA, serial, now, sender=host_of(sender))
         return tuple(Receipt(*each) for each in reply)
 
 

@@ -65,8 +65,7 @@ same thing was written to, counted up to `o`; `u` taken up to where the device d
 `q` and `qa` up to what and when a schedule was read; `x` what went stale before it was taken.
 """
 
-from functools import lru_cache
-from ipaddress import IPv6Network
+from nled.domain.hosts import host_of
 
 SCHEMA = "nled:schema"
 DEVICES = "nled:devices"
@@ -212,11 +211,3 @@ def invites(serial: str) -> str:
 def invite(identifier: str) -> str:
     """Name the hash of an invite."""
     return _INVITE + identifier
-
-
-@lru_cache(maxsize=1024)
-def host_of(address: str) -> str:
-    """Name whoever has an address: in IPv6 one host has as many as it likes, all of one /64."""
-    if ":" not in address:
-        return address
-    return str(IPv6Network((address.partition("%")[0], 64), strict=False).network_address)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
+from nled.domain.hosts import host_of
 from nled.domain.pairing import LEAST_LIFE, Claim, EntryKey, Tier, structure_id
 from nled.store import keys
 from nled.store.client import Script
@@ -45,7 +46,7 @@ class Arrival:
         """Write it as the script reads it."""
         flat = [text for pair in self.facts.items() for text in pair]
         told = {"facts": flat, "mac": self.mac, "reset": self.reset, "secret": self.secret}
-        sender = keys.host_of(self.sender)
+        sender = host_of(self.sender)
         return {"serial": self.serial, "sender": sender, "pin": self.pin, **told}
 
 
@@ -64,7 +65,7 @@ class Heard:
 
     def as_request(self) -> dict[str, object]:
         """Write it as the script reads it."""
-        sender = keys.host_of(self.sender)
+        sender = host_of(self.sender)
         return {"serial": self.serial, "sender": sender, "heard": True, "pin": self.pin}
 
 
@@ -90,7 +91,7 @@ class Pairing:
         Raises:
             Full: a device that is known no more, and none is taken.
         """
-        host = keys.host_of(sender)
+        host = host_of(sender)
         reply = await self._scripts.ask(
             _ENTRY_KEY, serial, now, fresh=fresh, life=self._life, slide=LEAST_LIFE, sender=host
         )
@@ -102,7 +103,7 @@ class Pairing:
 
         A device that is told that it was claimed is not offered its home again and again.
         """
-        reply = await self._scripts.ask(_STATUS, serial, now, sender=keys.host_of(sender))
+        reply = await self._scripts.ask(_STATUS, serial, now, sender=host_of(sender))
         (user, at, is_open), (code, expires) = reply
         if user and not is_open:
             return Claim(user, int(at))

@@ -14,8 +14,8 @@ from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from nled.domain.hosts import host_of
 from nled.ext.twisted import Refusing, drop_decoder, head_of
-from nled.store.keys import host_of
 from nled.web.bodies import Bodies
 from nled.web.request import BoundedRequest, refusal
 
