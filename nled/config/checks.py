@@ -184,7 +184,7 @@ def _memory(config: Config) -> Iterator[str]:
     if most > memory * MIB:
         yield (
             f"limits.devices ({limits.devices}) thermostats of limits.device_bytes ({limits.device_bytes}) "
-            f"and history.points ({history.points}), would take {most // MIB} MiB, and redis.maxmemory_mb is "
+            f"and history.points ({history.points}) would take {most // MIB} MiB, and redis.maxmemory_mb is "
             f"{memory}: once that is full nothing more is stored. Raise it, or lower the others."
         )
 
