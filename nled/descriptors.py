@@ -34,7 +34,7 @@ class Descriptors:
         self._clock = clock
         self._short = False
         self._short_at = 0.0
-        self._loop = LoopingCall(self.enough)
+        self._loop = LoopingCall(self._look)
         self._loop.clock = clock
 
     def start(self, *ports: Any) -> None:
@@ -48,11 +48,16 @@ class Descriptors:
             self._loop.stop()
 
     def enough(self) -> bool:
-        """Look whether enough are left, and let the ports rest or go on accordingly."""
+        """Tell whether enough are left; if not, the ports rest until that was looked at again."""
+        if not self._short:
+            self._look()
+        return not self._short
+
+    def _look(self) -> None:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         kept = min(_KEPT, limit // 4)
         # Twice as many must be free again, or they would go on and rest with each connection that ends.
-        short = _lowest_free(limit) >= limit - (2 * kept if self._short else kept)
+        short = _in_use(limit) >= limit - 2 * kept if self._short else _lowest_free(limit) >= limit - kept
         if short != self._short:
             self._short = short
             for port in self._ports:
@@ -66,14 +71,25 @@ class Descriptors:
             )
         elif self._clock.seconds() - self._short_at >= _CALM:
             self._troubles.clear(_NAME)
-        return not short
 
 
 def _lowest_free(limit: int) -> int:
-    """The number that the next file would get; the limit if there is none, here or in the whole system."""
+    """The number that the next file would get; the limit if there is none, here or in the whole system.
+
+    Quick, but no count: what has ended may have left low numbers free.
+    """
     try:
         descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return limit
     os.close(descriptor)
     return descriptor
+
+
+def _in_use(limit: int) -> int:
+    """How many files are open."""
+    try:
+        # Besides the one that looks.
+        return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - names, and nothing made of them
+    except OSError:
+        return _lowest_free(limit)

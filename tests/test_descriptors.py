@@ -54,13 +54,27 @@ class DescriptorsTests(TestCase):
         self.assertFalse(self.descriptors.enough())
         self.assertEqual(self.seen(), (False, ["descriptors"]))
         # Not with the next one that is free.
-        self.limit_to(lowest + 64)
+        used = len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208
+        self.limit_to(used + 64)
+        self.clock.advance(1)
         self.assertFalse(self.descriptors.enough())
-        self.limit_to(lowest + 65)
+        self.limit_to(used + 65)
         self.clock.advance(1)
         self.assertEqual(self.seen(), (True, ["descriptors"]))
         self.clock.pump([1] * 9)
         self.assertEqual(self.seen(), (True, []))
+
+    def test_one_that_ends_makes_no_room(self):
+        """Its number may be low, and many are above it: those who wait would come in and be closed."""
+        held = [os.dup(0) for _ in range(150)]
+        for each in held[1:]:
+            self.addCleanup(os.close, each)
+        self.limit_to(held[-1] + 10)
+        self.assertFalse(self.descriptors.enough())
+        os.close(held[0])
+        self.assertFalse(self.descriptors.enough())
+        self.clock.advance(1)
+        self.assertEqual(self.seen(), (False, ["descriptors"]))
 
     def test_over_and_over(self):
         """Those who waited are too many again: it is not told each time."""
