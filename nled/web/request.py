@@ -21,6 +21,7 @@ from nled.web.bodies import Bodies, weight
 # Names and values of headers.
 Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
+_UNKNOWN_TO_TWISTED = {429: b"Too Many Requests"}
 _CROWDED = "Too many bodies are under way; try again later."
 
 
@@ -177,7 +178,7 @@ class BoundedRequest(Request):
         Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand (TRAPS.md T-W14). Without
         a `body` it follows by `write`, each call one chunk.
         """
-        self.setResponseCode(status)
+        self.setResponseCode(status, _UNKNOWN_TO_TWISTED.get(status))
         if self._ahead and not self._whole:
             # What still comes is read and dropped. A client that was not told to send it may leave it out:
             # where its next request begins would be in doubt.

@@ -12,6 +12,7 @@ from twisted.web.server import Request
 
 from nled.web.bodies import MOST as MOST_BODIES
 from nled.web.bodies import MOST_FROM_ONE, MOST_IN_HAND
+from nled.web.errors import _TABLE
 from nled.web.paths import control_path, device_path
 from nled.web.request import BoundedRequest
 from nled.web.router import Answer, Router, read_body
@@ -97,6 +98,15 @@ class Answers(SiteTestCase):
     def test_kleins_way_and_the_shortcut_are_one(self) -> None:
         self.assertTrue(self.get(b"/of/x").endswith(b"\r\n\r\nx"))
         self.assertTrue(self.get(b"//of/x/").endswith(b"\r\n\r\nx"))
+
+    def test_every_status_has_its_name(self) -> None:
+        for status in {answer[1] for answer in _TABLE} | {200, 204, 405, 500}:
+            channel, transport = self.connect()
+            request = BoundedRequest(channel)
+            request.site = self.site
+            request.begin(status, ())
+            self.assertNotIn(b"Unknown", transport.value().partition(b"\r\n")[0])
+            channel.connectionLost()
 
     def test_errors(self) -> None:
         rows = [
