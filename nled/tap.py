@@ -75,7 +75,7 @@ def _settle() -> None:
     """Make full collections of garbage rare: with 5,000 polls held, each stops all answers for 0.2 s.
 
     What requests and polls leave behind is free of cycles and goes without one (tests/web/test_site.py);
-    the few cycles that Klein makes are young when they die, and short collections see to them.
+    the few cycles that werkzeug makes are young when they die, and short collections see to them.
     """
     gc.collect()
     # What was imported need not be looked through ever again.

@@ -62,7 +62,7 @@ from nled.web.lan import LanRoutes
 from nled.web.paths import device_path
 from nled.web.people import PeopleRoutes
 from nled.web.registration import RegistrationRoutes
-from nled.web.router import Router
+from nled.web.router import Root
 from nled.web.shares import ShareRoutes
 from nled.web.site import BoundedSite
 from nled.web.strangers import StrangerRoutes
@@ -117,10 +117,10 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         await lan.stop()
 
     def site(
-        router: Router, most_body: int, room: Callable[[], bool] = lambda: True, *, by_head: bool = False
+        root: Root, most_body: int, room: Callable[[], bool] = lambda: True, *, by_head: bool = False
     ) -> BoundedSite:
         return BoundedSite(
-            router.resource(),
+            root,
             reactor,
             now,
             most_body=most_body,
@@ -145,10 +145,9 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     silence = window(config.transport.hold)
     events = Events(client, now)
 
-    device = Router(device_path)
     senders = Clients((), config.device.trusted_proxies)
     arrivals = Arrivals(pairing, reactor, now)
-    DeviceRoutes(
+    device = DeviceRoutes(
         desk,
         arrivals,
         senders,
@@ -157,18 +156,17 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
         secure=config.device.cert_dir is not None,
         entry_key_ttl=config.pairing.entry_key_ttl,
         now=now,
-    ).register(device)
+    )
     timing = Timing(
         config.transport.suspend_time_max,
         config.transport.defer_device_window,
         config.transport.disable_defer_window,
     )
     transport = Transport(Buckets(scripts), hub, now)
-    TransportRoutes(transport, desk, arrivals, senders, timing, config.limits.body_bytes, now).register(
-        device
-    )
+    polls = TransportRoutes(transport, desk, arrivals, senders, timing, config.limits.body_bytes, now)
     uploads = _uploads(config)
-    UploadRoutes(uploads, desk, arrivals, senders, config.uploads.max_bytes, now).register(device)
+    logs = UploadRoutes(uploads, desk, arrivals, senders, config.uploads.max_bytes, now)
+    device_root = Root(device_path, device.app, polls.app, logs.app, describe=device.describe)
 
     people = People(scripts)
     authority = Authority(
@@ -218,9 +216,9 @@ def wire(  # noqa: PLR0917 - what all parts need, each once
     api.add(*EventRoutes(reactor, watches).endpoints())
 
     return Sites(
-        site(device, max(config.limits.body_bytes, config.uploads.max_bytes), room),
-        site(api.router, max(config.limits.body_bytes, MOST_BODY), room, by_head=True),
-        site(api.router, max(config.limits.body_bytes, MOST_BODY), by_head=True),
+        site(device_root, max(config.limits.body_bytes, config.uploads.max_bytes), room),
+        site(api.root, max(config.limits.body_bytes, MOST_BODY), room, by_head=True),
+        site(api.root, max(config.limits.body_bytes, MOST_BODY), by_head=True),
         api,
         Housekeeping(
             reactor,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from attrs import frozen
+from klein import Klein
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
@@ -16,7 +17,7 @@ from nled.store.client import StoreUnavailable
 from nled.web.clients import Clients
 from nled.web.errors import Problem
 from nled.web.request import BoundedRequest
-from nled.web.router import Answer, Router, plain_error
+from nled.web.router import Answer, plain_error
 
 SMALL = 16 * 1024
 # The installer of the firmware looks for a server of this name (g.4).
@@ -46,18 +47,9 @@ class DeviceRoutes:
     entry_key_ttl: int
     now: Callable[[], int]
 
-    def register(self, router: Router) -> None:
-        """Add the routes."""
-        router.describe = self._describe
-        router.add("/nest/entry", self.entry, "GET", "POST")
-        router.add("/info", self.info, "GET")
-        router.add("/nest/ping", self.ping, "GET", "POST")
-        router.add("/nest/transport", self.ping, "GET")
-        router.add("/nest/passphrase", self.passphrase, "GET")
-        router.add("/nest/passphrase/status", self.status, "GET")
-        router.add("/nest/pro_info/<code>", self.pro_info, "GET")
-        router.add("/nest/weather/<path:rest>", self.weather, "GET")
+    app = Klein()
 
+    @app.route("/nest/entry", methods=["GET", "POST"])
     def entry(self, request: BoundedRequest) -> Answer | Awaitable[Answer]:
         """Tell a device where everything is; whatever it sends, the answer is 200 (a.3)."""
         identity = identify_request(request)
@@ -90,6 +82,7 @@ class DeviceRoutes:
             await kept
         return answer
 
+    @app.route("/info", methods=["GET"])
     def info(self, request: BoundedRequest) -> Answer:
         """Let an installer find this server (g.4)."""
         here = local_origin(request, secure=self.secure)
@@ -109,11 +102,14 @@ class DeviceRoutes:
             }
         )
 
+    @app.route("/nest/ping", methods=["GET", "POST"])
+    @app.route("/nest/transport", methods=["GET"])
     def ping(self, request: BoundedRequest) -> Answer:
         """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
         self._heard(request)
         return Answer.json({"status": "ok", "timestamp": self.now()})
 
+    @app.route("/nest/passphrase", methods=["GET"])
     async def passphrase(self, request: BoundedRequest) -> Answer:
         """Give the code for the screen (spec/passphrase.txt)."""
         try:
@@ -123,6 +119,7 @@ class DeviceRoutes:
             return Answer.json({"error": "Entry key service unavailable"}, 503)
         return Answer(b'{"value":"%s","expires":%d}' % (key.code.encode(), key.expires))
 
+    @app.route("/nest/passphrase/status", methods=["GET"])
     async def status(self, request: BoundedRequest) -> Answer:
         """Tell whether the code was claimed (spec/passphrase.txt)."""
         try:
@@ -138,6 +135,7 @@ class DeviceRoutes:
         missing = "No entry key found for this device"
         return Answer.json({"status": "no_key", "claimed": False, "message": missing})
 
+    @app.route("/nest/pro_info/<code>", methods=["GET"])
     def pro_info(self, request: BoundedRequest, code: str) -> Answer:
         """Give the installer's card (g.2)."""
         self._heard(request)
@@ -152,6 +150,7 @@ class DeviceRoutes:
             }
         )
 
+    @app.route("/nest/weather/<path:rest>", methods=["GET"])
     def weather(self, request: BoundedRequest, rest: str) -> Answer:
         """Answer at once that there is no weather yet; the device tolerates it (g.1)."""
         del rest
@@ -170,7 +169,7 @@ class DeviceRoutes:
     def _sender(self, request: BoundedRequest) -> str:
         return self.clients.of(request).address
 
-    def _describe(self, request: BoundedRequest, problem: Problem) -> Answer:
+    def describe(self, request: BoundedRequest, problem: Problem) -> Answer:
         """Write a problem; whoever asked for what cannot be was heard of all the same."""
         if problem.status in _THEIR_OWN:
             self._heard(request)

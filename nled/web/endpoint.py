@@ -4,7 +4,7 @@ The same definitions decode the requests and make `/openapi.json`, so the two ca
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from attrs import field, frozen
+from klein import Klein
 
 from nled.domain.access import Need, Principal, Rate, permits
 from nled.domain.errors import Denied, Refused, TooMany
@@ -23,7 +24,7 @@ from nled.web.errors import Problem, UnsupportedType
 from nled.web.guard import ANYBODY, NO_KEY, Guard, denial
 from nled.web.paths import control_path
 from nled.web.request import BoundedRequest, Head
-from nled.web.router import Answer, Handler, Router
+from nled.web.router import Answer, Handler, Root
 
 KIB: Final = 1024
 # What is told as limit when there is none: clients want the headers, and stop at a remainder of 0.
@@ -99,7 +100,8 @@ class Api:
     """
 
     def __init__(self, guard: Guard, now: Callable[[], int], limit: int) -> None:
-        self.router = Router(control_path, self._describe, guard.gate)
+        self.app = Klein()
+        self.root = Root(control_path, self.app, describe=self._describe, gate=guard.gate)
         self.endpoints: list[Endpoint] = []
         self._guard = guard
         self._now = now
@@ -109,13 +111,13 @@ class Api:
         """Serve endpoints."""
         for endpoint in endpoints:
             self.endpoints.append(endpoint)
-            writes = endpoint.method != "GET"
-            self.router.add(endpoint.path, self._serve(endpoint), endpoint.method, to_the_end=writes)
+            name = f"{endpoint.method} {endpoint.path}"
+            self.app.route(endpoint.path, methods=[endpoint.method], endpoint=name)(self._serve(endpoint))
 
     def _serve(self, endpoint: Endpoint) -> Handler:
         guard = self._guard
         arguments = _arguments(endpoint)
-        reads_body = endpoint.method != "GET"
+        writes = reads_body = endpoint.method != "GET"
 
         def carry_out(
             request: BoundedRequest,
@@ -152,6 +154,7 @@ class Api:
             return await with_body(request, client, principal, variables)
 
         def handle(request: BoundedRequest, **variables: str) -> Any:
+            request.to_the_end = writes
             client = guard.clients.of(request)
             token = None if endpoint.need is Need.OPEN else guard.key_of(request)
             if token is not None:
@@ -172,7 +175,7 @@ class Api:
             raise Refused(NO_KEY)
         return self._guard.without_key(client)
 
-    def _describe(self, request: BoundedRequest, problem: Problem) -> Awaitable[Answer] | Answer:
+    def _describe(self, request: BoundedRequest, problem: Problem) -> Coroutine[Any, Any, Answer] | Answer:
         """Write a problem as the path's clients expect it (PROTOCOL.md d.1, n.5)."""
         early = problem.status in _BEFORE_THE_KEY and _V1.match(request.path) and not _has_rate(request)
         token = self._guard.key_of(request) if early else None

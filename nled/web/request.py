@@ -15,7 +15,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from nled.domain.errors import Full, TooLarge
-from nled.ext.twisted import begin_answer
+from nled.ext.twisted import begin_answer, forget_question
 from nled.web.bodies import Bodies, weight
 
 # Names and values of headers.
@@ -23,6 +23,8 @@ Head = tuple[tuple[bytes, bytes], ...]
 _NO_HEADERS = Headers()
 _UNKNOWN_TO_TWISTED = {429: b"Too Many Requests"}
 _CROWDED = "Too many bodies are under way; try again later."
+# What is known of the body.
+_OF_THE_BODY = ("_declared", "_length", "_weight", "_counted", "_ready")
 
 
 def refusal(status: bytes, sentence: bytes) -> bytes:
@@ -39,6 +41,11 @@ class BoundedRequest(Request):
     """A request whose body may not grow beyond what its site takes, alone or with all others."""
 
     channel: Any
+    # Whether its handler goes on when its client hangs up: a program may send a command and go, and of what
+    # takes several steps no half may be left.
+    to_the_end = False
+    # What is cancelled when the client hangs up.
+    handling: Deferred[None] | None = None
     # Whether its client has gone.
     gone = False
     refused = False
@@ -152,12 +159,10 @@ class BoundedRequest(Request):
         if not taken:
             self.release()
         super().connectionLost(reason)
+        if self.handling is not None and not self.to_the_end:
+            self.handling.cancel()
         if not taken:
             self._tell_waiter(CancelledError())
-
-    def getRequestHostname(self) -> bytes:
-        """Name no host: Klein would read the Host header, fail on one that is no name, and use none."""
-        return b"nled"
 
     def process(self) -> None:
         """Hand the request to the site's root, which is a leaf.
@@ -212,10 +217,7 @@ class BoundedRequest(Request):
         self.finish()
 
     def finish(self) -> None:
-        """Finish, once the body has come to its end.
-
-        A second time does nothing, since Klein finishes what failed to match once more.
-        """
+        """Finish, once the body has come to its end; a second time does nothing."""
         if self.finished or self._answered:
             return
         self.release()
@@ -231,6 +233,7 @@ class BoundedRequest(Request):
             self.content.close()
             self.content = None
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
+        forget_question(self, _OF_THE_BODY)
 
     def release(self) -> None:
         """Count the body as gone; a second time does nothing."""

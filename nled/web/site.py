@@ -34,6 +34,8 @@ class Channel(Refusing, HTTPChannel):
     sender: str
     site: "BoundedSite"
     _idle = True
+    # Whether the client waits for a word before it sends the body.
+    _expects = False
     # Whether the client has to read before more is written to it.
     _full = False
     # Whether nothing is read until it is known whether the body is wanted.
@@ -72,20 +74,15 @@ class Channel(Refusing, HTTPChannel):
     def allHeadersReceived(self) -> None:
         """Have a request handled before its body has come, where the site is of that kind."""
         request = self.requests[-1]
-        method, path, version = head_of(self)
-        expects = False
-        if request.requestHeaders.hasHeader(b"expect"):
-            [expected, *_] = request.requestHeaders.getRawHeaders(b"expect")
-            expects = expected.lower() == b"100-continue" and version == b"HTTP/1.1"
-            # Twisted would tell the client to send whatever it likes.
-            request.requestHeaders.removeHeader(b"expect")
         super().allHeadersReceived()
+        expects, self._expects = self._expects, False
         if request.refused:
             return
         if self.site.by_head and self.length != 0:
-            request.expects = expects
+            method, path, version = head_of(self)
+            request.expects = expects and version == b"HTTP/1.1"
             request.start(method, path, version)
-        elif expects:
+        elif expects and head_of(self)[-1] == b"HTTP/1.1":
             self.proceed()
 
     def lineReceived(self, line: bytes) -> None:
@@ -96,11 +93,18 @@ class Channel(Refusing, HTTPChannel):
             super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:
-        """Refuse a coding of the body that is not `chunked`: Twisted overlooks `identity`, others do not."""
+        """Refuse a coding of the body that is not `chunked`: Twisted overlooks `identity`, others do not.
+
+        And keep `Expect` from Twisted, which would have the body sent whether it is wanted or not.
+        """
         name, _, value = line.partition(b":")
-        if name.lower() == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
+        name = name.lower()
+        if name == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
             self.refuse()
             return False
+        if name == b"expect":
+            self._expects = value.strip(b" \t").lower() == b"100-continue"
+            return True
         received: bool = super().headerReceived(line)
         return received
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
+from klein import Klein
+from werkzeug.exceptions import MethodNotAllowed
 
 from nled.actions.pairing import Arrivals, Desk
 from nled.actions.transport import Poll, Transport
@@ -13,7 +15,7 @@ from nled.domain.wire import Update, document
 from nled.web.clients import Clients
 from nled.web.device import identify_request, note_contact
 from nled.web.request import BoundedRequest, Head
-from nled.web.router import Answer, Router, read_json
+from nled.web.router import Answer, read_json
 
 # A temperature on its way: the device is to acknowledge without its usual delay (a.10).
 _URGENT = frozenset(
@@ -53,15 +55,11 @@ class TransportRoutes:
     most_body: int
     now: Callable[[], int]
 
-    def register(self, router: Router) -> None:
-        """Add the routes; the forms with a version are folded to these before (web.paths)."""
-        router.add("/nest/transport", self.subscribe, "POST")
-        # The hosted tier's transport URL is the origin alone.
-        router.add("/", self.subscribe, "POST")
-        router.add("/nest/transport/put", self.put, "POST")
-        router.add("/nest/transport/<path:rest>", self.metadata, "GET")
-        router.add("/nest/transport/<path:rest>", self.unknown, "POST")
+    app = Klein()
 
+    # Forms with a version are folded to these before (web.paths). The hosted tier's URL is the origin alone.
+    @app.route("/nest/transport", methods=["POST"])
+    @app.route("/", methods=["POST"])
     async def subscribe(self, request: BoundedRequest) -> None:
         """Answer a subscribe: at once, or as a held answer that a change wakes."""
         poll, chunked = await self._open(request)
@@ -85,6 +83,7 @@ class TransportRoutes:
             asked = evolve(asked, listed=tuple(evolve(each, values={}) for each in asked.listed))
         return await self.transport.subscribe(serial, asked, self._sender(request)), asked.chunked
 
+    @app.route("/nest/transport/put", methods=["POST"])
     async def put(self, request: BoundedRequest) -> Answer:
         """Store what a device reports, and answer with receipts."""
         body = read_json(request, self.most_body)
@@ -98,8 +97,11 @@ class TransportRoutes:
         receipts = await self.transport.put(serial, puts, self._sender(request))
         return Answer(document(receipts), headers=self._headers())
 
+    @app.route("/nest/transport/<path:rest>", methods=["GET"])
     async def metadata(self, request: BoundedRequest, rest: str) -> Answer:
         """List where a device's buckets stand, so that it knows which to list itself (a.6)."""
+        if rest == "put":
+            raise MethodNotAllowed(["POST"])
         _, _, name = f"/{rest}".rpartition("/device/")
         identity = identify_request(request, name.removeprefix("device.") or None)
         if identity.serial is None:
@@ -108,6 +110,7 @@ class TransportRoutes:
         receipts = await self.transport.metadata(serial, self._sender(request))
         return Answer(document(receipts), headers=self._headers())
 
+    @app.route("/nest/transport/<path:rest>", methods=["POST"])
     async def unknown(self, _request: BoundedRequest, rest: str) -> Answer:
         """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
         raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from attrs import frozen
+from klein import Klein
 
 from nled.actions.pairing import Arrivals, Desk
 from nled.actions.uploads import Uploads
@@ -11,7 +12,7 @@ from nled.domain.pairing import Tier
 from nled.web.clients import Clients
 from nled.web.device import identify_request, note_contact
 from nled.web.request import BoundedRequest
-from nled.web.router import Answer, Router, read_body
+from nled.web.router import Answer, read_body
 
 _OK = Answer(b'{"status":"ok"}')
 
@@ -32,10 +33,9 @@ class UploadRoutes:
     most_body: int
     now: Callable[[], int]
 
-    def register(self, router: Router) -> None:
-        """Add the route."""
-        router.add("/nest/upload", self.upload, "POST")
+    app = Klein()
 
+    @app.route("/nest/upload", methods=["POST"])
     async def upload(self, request: BoundedRequest) -> Answer:
         """Take a log; whether it is kept is no concern of the device."""
         identity, sender = identify_request(request), self.clients.of(request).address

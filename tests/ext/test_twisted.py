@@ -103,6 +103,21 @@ class ChannelTests(SynchronousTestCase):
             self.channel.dataReceived(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertFalse(self.held.request.startedWriting)
 
+    def test_the_question(self) -> None:
+        self.channel.dataReceived(b"GET /x?y=1 HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n\r\n")
+        request = self.held.request
+        self.assertLessEqual({*ext._QUESTION}, {*vars(request)})
+        for number in range(20):
+            setattr(request, f"more{number}", 1)
+        request.write(b"hello")
+        before = sys.getsizeof(vars(request))
+        ext.forget_question(request, (*(f"more{number}" for number in range(20)), "never"))
+        self.assertLess(sys.getsizeof(vars(request)), before)
+        self.assertEqual({*ext._QUESTION} & {*vars(request)}, set())
+        request.write(b"world")
+        request.finish()
+        self.assertTrue(self.transport.value().endswith(b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"))
+
 
 class TimerTests(SynchronousTestCase):
     def steady(self) -> float:

@@ -75,7 +75,7 @@ class Edge:
         self.api = Api(self.guard, lambda: NOW, limit)
         self.api.add(*endpoints)
         self.site = BoundedSite(
-            self.api.router.resource(),
+            self.api.root,
             Clock(),
             lambda: 0,
             most_body=256 * 1024,

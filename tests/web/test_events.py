@@ -3,6 +3,7 @@
 import socket
 from typing import Any
 
+from klein import Klein
 from twisted.internet import reactor
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock, deferLater
@@ -19,7 +20,7 @@ from nled.web.endpoint import Call
 from nled.web.events import HEARTBEAT, PATIENCE, EventRoutes
 from nled.web.paths import control_path
 from nled.web.request import BoundedRequest
-from nled.web.router import Router
+from nled.web.router import Root
 from nled.web.site import PATIENCE as SITE_PATIENCE
 from nled.web.site import BoundedSite
 from tests.actions.test_watch import ANNA, MINE, OTHER, Memory
@@ -50,10 +51,10 @@ class StreamTestCase(SynchronousTestCase):
         async def handle(request: BoundedRequest) -> Any:
             return await endpoint.handler(Call(request, ANNA, "127.0.0.1"))
 
-        router = Router(control_path)
-        router.add(endpoint.path, handle, endpoint.method)
+        app = Klein()
+        app.route(endpoint.path, methods=[endpoint.method])(handle)
         self.site = BoundedSite(
-            router.resource(), self.clock, lambda: 1000, most_body=1000, most_connections=10
+            Root(control_path, app), self.clock, lambda: 1000, most_body=1000, most_connections=10
         )
 
     async def visible(self, _: Principal) -> frozenset[str] | None:
@@ -262,9 +263,9 @@ class OverTcp(TestCase):
         async def handle(request: BoundedRequest) -> Any:
             return await routes.events(Call(request, ANNA, "127.0.0.1"))
 
-        router = Router(control_path)
-        router.add("/api/events", handle, "GET")
-        site = BoundedSite(router.resource(), reactor, lambda: 0, most_body=1000, most_connections=10)
+        app = Klein()
+        app.route("/api/events", methods=["GET"])(handle)
+        site = BoundedSite(Root(control_path, app), reactor, lambda: 0, most_body=1000, most_connections=10)
         port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         with socket.socket() as client:

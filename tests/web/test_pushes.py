@@ -22,7 +22,7 @@ from nled.store.pairing import Pairing
 from nled.store.scripts import Scripts
 from nled.web.clients import Clients
 from nled.web.paths import device_path
-from nled.web.router import Router
+from nled.web.router import Root
 from nled.web.site import BoundedSite
 from nled.web.transport import Timing, TransportRoutes
 from tests.store.support import StoreTestCase, until
@@ -96,10 +96,12 @@ class PushTestCase(StoreTestCase):
         routes = TransportRoutes(
             transport, desk, arrivals, clients, Timing(300, 15, 60), 256 * 1024, self.now
         )
-        router = Router(device_path)
-        routes.register(router)
         self.site = BoundedSite(
-            router.resource(), Clock(), most_body=256 * 1024, most_connections=100, now=self.clock.seconds
+            Root(device_path, routes.app),
+            Clock(),
+            most_body=256 * 1024,
+            most_connections=100,
+            now=self.clock.seconds,
         )
         self.receipt = (await self.put({"current_temperature": 20}))[0]
 

@@ -3,6 +3,7 @@
 import gc
 from typing import Any
 
+from klein import Klein
 from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -10,12 +11,13 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
+from nled.domain.errors import BadRequest
 from nled.web.bodies import MOST as MOST_BODIES
 from nled.web.bodies import MOST_FROM_ONE, MOST_IN_HAND
 from nled.web.errors import _TABLE
 from nled.web.paths import control_path, device_path
 from nled.web.request import BoundedRequest
-from nled.web.router import Answer, Router, read_body
+from nled.web.router import Answer, Root, read_body
 from nled.web.site import PATIENCE, BoundedSite
 
 
@@ -31,16 +33,13 @@ class Transport(StringTransport):
 
 
 class SiteTestCase(SynchronousTestCase):
+    app = Klein()
+
     def setUp(self) -> None:
         self.clock = Clock()
-        router = Router(device_path)
-        router.add("/echo", self.echo, "POST")
-        router.add("/small", self.small, "POST")
-        router.add("/fault", self.fault, "GET")
-        router.add("/late", self.late, "GET")
-        router.add("/of/<name>", self.of, "GET")
-        router.add("/held", self.held, "GET")
-        self.site = BoundedSite(router.resource(), self.clock, lambda: 0, most_body=1000, most_connections=2)
+        self.site = BoundedSite(
+            Root(device_path, self.app), self.clock, lambda: 0, most_body=1000, most_connections=2
+        )
         self.channel, self.transport = self.connect()
 
     def connect(self) -> tuple[Any, Transport]:
@@ -49,19 +48,24 @@ class SiteTestCase(SynchronousTestCase):
         channel.makeConnection(transport)
         return channel, transport
 
+    @app.route("/echo", methods=["POST"])
     async def echo(self, request: Request) -> Answer:
         return Answer(read_body(request, 1000), headers=((b"X-nl-service-timestamp", b"1"),))
 
+    @app.route("/small", methods=["POST"])
     async def small(self, request: Request) -> Answer:
         return Answer(read_body(request, 10))
 
+    @app.route("/fault", methods=["GET"])
     async def fault(self, request: Request) -> Answer:
         raise ZeroDivisionError("a secret")
 
+    @app.route("/late", methods=["GET"])
     async def late(self, request: Request) -> None:
         request.write(b"begun")
         raise ZeroDivisionError("a secret")
 
+    @app.route("/held", methods=["GET"])
     async def held(self, request: BoundedRequest) -> None:
         request.begin(200, ())
         request.travel_light()
@@ -69,6 +73,17 @@ class SiteTestCase(SynchronousTestCase):
         await self.holding
         request.finish()
 
+    @app.route("/refused", methods=["GET"])
+    async def refused_at_once(self, request: Request) -> Answer:
+        raise BadRequest("No.")
+
+    @app.route("/later", methods=["GET"])
+    async def refused_later(self, request: Request) -> Answer:
+        self.holding = Deferred()
+        await self.holding
+        raise BadRequest("No.")
+
+    @app.route("/of/<name>", methods=["GET"])
     async def of(self, request: Request, name: str) -> Answer:
         return Answer(name.encode())
 
@@ -95,7 +110,7 @@ class Answers(SiteTestCase):
         self.assertNotIn(b"chunked", answer)
         self.assertTrue(answer.endswith(b"\r\n\r\nhello"))
 
-    def test_kleins_way_and_the_shortcut_are_one(self) -> None:
+    def test_variables_of_the_path(self) -> None:
         self.assertTrue(self.get(b"/of/x").endswith(b"\r\n\r\nx"))
         self.assertTrue(self.get(b"//of/x/").endswith(b"\r\n\r\nx"))
 
@@ -388,6 +403,18 @@ class Garbage(SiteTestCase):
                 self.transport.producer = None
                 self.channel.connectionLost()
                 self.channel, self.transport = self.connect()
+        self.assertLess(gc.collect(), 50)
+
+    def test_of_those_that_are_refused(self) -> None:
+        for _ in range(50):
+            self.assertIn(b" 400 ", self.get(b"/refused"))
+        self.assertLess(gc.collect(), 50)
+
+    def test_of_those_that_are_refused_later(self) -> None:
+        for _ in range(50):
+            self.get(b"/later")
+            self.holding.callback(None)
+        self.assertIn(b" 400 ", self.transport.value())
         self.assertLess(gc.collect(), 50)
 
     def test_of_held_ones_that_end(self) -> None:
