@@ -98,6 +98,7 @@ class Daemon(Service):
         address = await self._store()
         client = await self._connect(address)
         await schema.check(client)
+        client.examine = schema.greet
 
         hub = Hub(self._reactor, config.transport.hold, config.transport.subscriptions_per_device)
 

@@ -1,6 +1,6 @@
 """The store as its typed operations see it: commands and scripts, each with a deadline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from hashlib import sha1
 from typing import Any, Final
@@ -92,12 +92,14 @@ class Client:
         """Called after each script that may have written."""
         self.back: Callable[[], None] = lambda: None
         """Called when the store may take writes again, before anything that waited for it is sent."""
+        self.examine: Callable[[Any], Awaitable[None]] | None = None
+        """Looks at what the store holds, over each new connection; raises StoreUnsuitable."""
         self._link = Link(
             reactor,
             address,
             partial(Wire, reactor, deadline),
             deadline=deadline,
-            greet=refuse_old,
+            greet=self._greet,
             changed=self._moved,
             beat=_PROBE,
             beaten=self._beaten,
@@ -186,6 +188,11 @@ class Client:
             reason = Reason("hung", seen, "See whether it hangs.")
             self._note(reason)
             raise StoreUnavailable(str(reason)) from error
+
+    async def _greet(self, protocol: Any) -> None:
+        await refuse_old(protocol)
+        if self.examine is not None:
+            await self.examine(protocol)
 
     def _moved(self) -> None:
         """Take note that the connection came or went, or why there is none."""

@@ -57,6 +57,24 @@ class SharedStoreTests(OutageCase):
         for daemon in (self.one, self.two):
             self.assertEqual(daemon.faults, [])
 
+    def test_other_data_on_the_way(self):
+        """Behind the address may be another store by the next connection: a newer nled's, or an empty one."""
+
+        def reconnect() -> None:
+            self.server.ask("CLIENT", "KILL", "TYPE", "normal")
+
+        polls = self.hold(self.one, self.homes(self.one))
+        self.server.ask("SET", "nled:schema", "99")
+        reconnect()
+        wait_until(lambda: "A newer nled wrote the data" in self.one.log, "it is refused")
+        self.assertEqual(self.one.command(30, SERIALS[0]).status, 503)
+        self.nothing_came(polls)
+        self.server.ask("SET", "nled:schema", "1")
+        self.works_again(self.one)
+        self.server.ask("FLUSHALL")
+        reconnect()
+        wait_until(lambda: b"\r\n1\r\n" in self.server.ask("GET", "nled:schema"), "its version is noted")
+
     def test_changes_that_were_not_told(self):
         """What was written while the connection was lost is read when it is there again."""
         polls = self.hold(self.one, self.homes(self.one))
