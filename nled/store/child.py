@@ -33,8 +33,8 @@ _LOOK_EVERY: Final = 0.02
 _LOADING_PAUSE: Final = 0.1
 _FIRST_DELAY: Final = 0.1
 _LAST_DELAY: Final = 5.0
-# A server that lived so long did start; the next delay is the first one again.
-_SETTLED: Final = 60.0
+# A server that lived so long after its first answer is sound; the next delay is the first one again.
+_SETTLED: Final = 5.0
 # The kernel's limit is 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 100
 # The connection reports by this name, too: of two sentences for one cause the later, fuller one stands.

@@ -16,14 +16,18 @@ from tests.store.test_child import ChildTestCase, runs
 
 
 class Failing:
-    """The reactor, but for processes, which it starts only as long as `error` is None."""
+    """The reactor, but for processes, which it starts only as long as `error` is None, and seconds that `passed`."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.tries = 0
+        self.passed = 0.0
 
     def __getattr__(self, name):
         return getattr(reactor, name)
+
+    def seconds(self):
+        return reactor.seconds() + self.passed
 
     def spawnProcess(self, *arguments, **options):
         self.tries += 1
@@ -74,6 +78,27 @@ class SupervisionTests(ChildTestCase):
             await until(lambda: not self.told())
         self.flushLoggedErrors(ValueError)
         self.assertEqual(self.fallen, [])
+
+    async def test_a_crash_long_after_one_that_took_several_tries(self) -> None:
+        """It is started again at once, as after a first one."""
+        flaky = Failing()
+        server = PrivateServer(flaky, self.directory, troubles=self.troubles, on_end=self.fallen.append)
+        self.addCleanup(server.stop)
+        await server.start()
+
+        def started() -> int:
+            return sum("binary" in each for each in self.events)
+
+        flaky.error, tries = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), flaky.tries
+        os.kill(server.pid, signal.SIGKILL)
+        await until(lambda: flaky.tries >= tries + 2)
+        flaky.error = None
+        for starts, passed in ((2, 0), (3, 5)):
+            await until(lambda starts=starts: started() == starts)
+            flaky.passed += passed
+            os.kill(server.pid, signal.SIGKILL)
+        await until(lambda: started() == 4)
+        self.assertEqual([each["delay"] for each in self.events if "delay" in each], [0.1, 0.2, 0.1])
 
     async def test_the_program_is_missing_for_a_while(self) -> None:
         """As during an upgrade of its package."""
