@@ -43,13 +43,12 @@ class WireCase(TestCase):
         self.key = f"shared.{self.serial}"
         self.receipt = self.daemon.put("shared", {"current_temperature": 20.1}, self.serial)
 
-    def poll(self, claim: int | None = None) -> Wire:
+    def poll(self, *listed: tuple[str, int], claim: int | None = None) -> Wire:
         """Open a poll that is up to date, unless told what it claims, and read the head of its answer."""
         wire = self.daemon.connect()
         self.addCleanup(wire.close)
-        wire.subscribe(
-            (self.key, self.receipt["object_timestamp"] if claim is None else claim), serial=self.serial
-        )
+        own = self.key, self.receipt["object_timestamp"] if claim is None else claim
+        wire.subscribe(own, *listed, serial=self.serial)
         return wire
 
     def command(self, value: float) -> None:
@@ -152,6 +151,20 @@ class HeldPollTests(WireCase):
             self.assertEqual(wire.chunk(), b"")
         for _ in range(3):
             self.assertTrue(self.poll().silent(0.1))
+
+    def test_a_claim_after_each_of_several_resets(self):
+        """By the same owner, each before the device has listed what the last one brought."""
+        self.daemon.pair(self.serial, "user_wire")
+        home = ("user.user_wire", 0), ("structure.wire", 0)
+        for _ in range(4):
+            answer = self.daemon.ask("POST", "/nest/entry", b"reset=TRUE", serial=self.serial)
+            self.assertEqual(answer.status, 200)
+            for _ in range(3):
+                self.assertIn(b'"user.user_wire"', self.poll(*home).chunk())
+            wire = self.poll(*home)
+            self.assertTrue(wire.silent(0.1))
+            self.daemon.pair(self.serial, "user_wire")
+            self.assertRegex(wire.chunk(), rb'"user\.user_wire".+"structure\.wire"')
 
     def test_what_was_sent_is_not_sent_again_while_the_device_puts(self):
         wire = self.poll()

@@ -229,6 +229,19 @@ class Merge(ArchiveTestCase):
         theirs = await self.client.command("KEYS", f"nled:{{{OTHER}}}:bucket:*")
         self.assertEqual([name for name in theirs if "ann" in name], [])
 
+    async def test_a_device_that_shows_its_code_meanwhile_is_told_whose_it_is(self) -> None:
+        await self.paired()
+        for _ in range(3):
+            await self.told()
+        records = await self.everything()
+        has = {each.key: each.timestamp for each in await self.buckets.metadata(SERIAL, self.now)}
+        await self.client.command("FLUSHALL")
+        self.now += 1000
+        await self.told(SERIAL, *has.items())
+        await self.restore(records)
+        told = await self.buckets.reread(SERIAL, has, self.now, self.now)
+        self.assertEqual([each.receipt.key for each in told.updates], ["user.user_ann", "structure.ann"])
+
     async def test_empty(self) -> None:
         self.assertTrue(await self.archive.is_empty())
         await self.client.command("SADD", keys.API_KEYS, "7f3a")

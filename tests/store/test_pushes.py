@@ -4,10 +4,12 @@ from nled.domain.buckets import ObjectKey
 from nled.domain.requests import Listed as Listing
 from nled.domain.wire import Update
 from nled.store import keys
-from nled.store.buckets import Buckets
+from nled.store.buckets import Buckets, Newer
 from nled.store.pairing import Arrival, Pairing
+from nled.store.people import People
 from tests.store.test_buckets import DEVICE, MINUTE, SCHEDULE, SERIAL, SHARED, BucketTestCase
 
+OTHER = "02AA01AC33140F62"
 USER, HOME = ObjectKey("user", "user_ann"), ObjectKey("structure", "ann")
 BOTH = [str(USER), str(HOME)]
 
@@ -21,9 +23,16 @@ class PushTestCase(BucketTestCase):
         self.now = int(seconds) * 1000
 
     async def claimed(self) -> None:
+        await self.claimed_by(SERIAL, "user_ann")
+
+    async def claimed_by(self, serial: str, user: str) -> None:
         self.now += 1000
-        key = await self.pairing.entry_key(SERIAL, "ABCDEFG", self.now)
-        self.assertEqual(await self.pairing.claim(key.code, "user_ann", self.now), SERIAL)
+        key = await self.pairing.entry_key(serial, f"ABCDE{serial[-2:]}", self.now)
+        self.assertEqual(await self.pairing.claim(key.code, user, self.now), serial)
+
+    async def asks(self, serial: str) -> Newer:
+        self.now += 1000
+        return await self.buckets.subscribe(serial, [], self.now)
 
     async def entered(self) -> None:
         self.now += 1000
@@ -261,3 +270,111 @@ class Schedules(PushTestCase):
         await self.write({"ver": 2, "days": {"1": {}}}, SCHEDULE)
         await self.lost((SCHEDULE, 1))
         self.assertEqual(len(await self.lost((SCHEDULE, 1))), 1)
+
+
+class ClaimedAgain(PushTestCase):
+    """Whatever was before, a claim is told to a device as if it were its first."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.put({"x": 1})
+        await self.claimed()
+        await self.offers()
+
+    async def reset(self) -> None:
+        self.now += 1000
+        await self.pairing.arrived([Arrival(SERIAL, {}, "", reset=True)], self.now)
+
+    async def held(self, *claims: tuple[ObjectKey, int]) -> list[str]:
+        """What a poll with these claims is told by what has become of the device since it was opened."""
+        told = await self.buckets.reread(SERIAL, {str(key): claim for key, claim in claims}, 0, self.now)
+        return [each.receipt.key for each in told.updates]
+
+    async def has(self) -> list[tuple[ObjectKey, int]]:
+        """Claims of a device that has got all of the home."""
+        stored = await self.client.command("HGET", keys.home_bucket("user_ann", str(USER)), "t")
+        home = await self.client.command("HGET", keys.home_bucket("user_ann", str(HOME)), "t")
+        return [(USER, int(stored)), (HOME, int(home))]
+
+    async def test_a_reset_and_a_claim_several_times(self) -> None:
+        """As fast as a person can, by a device that has learned of the home from its metadata."""
+        unknown = (USER, 0), (HOME, 0)
+        for _ in range(6):
+            await self.reset()
+            self.assertEqual(await self.offers(*unknown), [BOTH] * 3 + [[]] * 2)
+            await self.claimed()
+            self.assertEqual(await self.held(*unknown), BOTH)
+            self.assertEqual(await self.offers(*unknown), [BOTH] * 2 + [[]] * 3)
+
+    async def test_by_one_that_never_lists_its_home(self) -> None:
+        for _ in range(6):
+            await self.reset()
+            self.assertEqual(await self.offers(), [BOTH] * 3 + [[]] * 2)
+            await self.claimed()
+            self.assertEqual(await self.held(), BOTH)
+            self.assertEqual(await self.offers(), [BOTH] * 2 + [[]] * 3)
+
+    async def test_by_one_that_has_its_home_by_then(self) -> None:
+        await self.reset()
+        has = await self.has()
+        await self.claimed()
+        self.assertEqual(await self.held(*has), BOTH)
+        self.assertEqual(await self.offers(*await self.has()), [[]] * 5)
+
+    async def test_unpaired_meanwhile(self) -> None:
+        has = await self.has()
+        await self.devices.unpair(SERIAL, None, self.now)
+        await self.claimed()
+        self.assertEqual(await self.held(*has), BOTH)
+
+    async def test_forgotten_meanwhile(self) -> None:
+        await self.claimed_by(OTHER, "user_ann")
+        has = await self.has()
+        await self.devices.forget(SERIAL, self.now)
+        await self.claimed()
+        self.assertEqual(await self.held(*has), BOTH)
+
+    async def test_somebody_elses_meanwhile(self) -> None:
+        has = await self.has()
+        await self.reset()
+        await self.claimed_by(SERIAL, "user_bob")
+        await self.reset()
+        await self.claimed()
+        self.assertEqual(await self.held(*has), BOTH)
+
+    async def test_transferred_and_back(self) -> None:
+        await self.claimed_by(OTHER, "user_bob")
+        has = await self.has()
+        for user in ("user_bob", "user_ann"):
+            self.now += 1000
+            self.assertEqual(await People(self.buckets._scripts).transfer(SERIAL, user, self.now), "ok")
+        self.assertEqual(await self.held(*has), BOTH)
+
+    async def test_what_the_home_is_called_stays(self) -> None:
+        await self.write({"name": "Cottage"}, HOME)
+        await self.reset()
+        await self.claimed()
+        self.assertEqual((await self.sent())[str(HOME)]["name"], "Cottage")
+
+    async def test_wakes_no_other_that_was_offered_it_often_enough(self) -> None:
+        await self.claimed_by(OTHER, "user_ann")
+        other = [[each.receipt.key for each in (await self.asks(OTHER)).updates] for _ in range(4)]
+        self.assertEqual(other, [BOTH] * 3 + [[]])
+        self.assertEqual(await self.offers(), [[str(HOME)]] * 3 + [[]] * 2)
+        await self.reset()
+        await self.claimed()
+        self.assertEqual((await self.asks(OTHER)).updates, ())
+
+    async def test_nor_does_a_new_one_but_for_the_list_of_devices(self) -> None:
+        await self.claimed_by(OTHER, "user_ann")
+        self.assertEqual(await self.offers(), [[str(HOME)]] * 3 + [[]] * 2)
+
+
+class Entries(PushTestCase):
+    async def test_begin_the_count_of_a_bucket_that_is_listed_anew(self) -> None:
+        """A device whose power comes and goes was not told, however often it was answered."""
+        await self.put({"x": 1}, DEVICE)
+        await self.write({"learning_mode": False}, DEVICE)
+        for _ in range(3):
+            self.assertEqual(await self.offers((DEVICE, 0)), [[str(DEVICE)]] * 3 + [[]] * 2)
+            await self.entered()

@@ -55,27 +55,46 @@ local function newer(key, claim)
   return { revision, timestamp, key, fields }
 end
 
+-- Write a bucket of the home, `anew` also what is in it already. To the home's other devices that is nothing new: none
+-- is woken that was offered it often enough.
+local function write_home(key, values, anew)
+  local content = locate(key)
+  local before = numbers(content, 'w')
+  local known = anew and prepare({ key = key, values = values }) == 'same'
+  server_write({ key = key, values = values, anew = anew })
+  if not known then return end
+  local newest = numbers(content, 'w')
+  for _, member in ipairs(redis.call('SMEMBERS', home_key(owner, 'devices'))) do
+    local view = device_key(member, 'bucket:' .. key)
+    if member ~= serial and numbers(view, 'u') >= before then
+      redis.call('HSET', view, 'p', newest, 'o', newest, 'u', newest)
+    end
+  end
+end
+
 -- Write the home's structure: the name it has or gets, and its devices.
-local function list_devices()
+local function list_devices(anew)
   local home = 'structure.' .. structure
   local devices = redis.call('SMEMBERS', home_key(owner, 'devices'))
   table.sort(devices)
   for i, member in ipairs(devices) do devices[i] = '"device.' .. member .. '"' end
   local values = { { 'devices', '[' .. table.concat(devices, ',') .. ']', 's' } }
-  if redis.call('HEXISTS', locate(home), 'v:name') == 0 then values[2] = { 'name', '"Home"', 's' } end
-  server_write({ key = home, values = values })
+  local name = redis.call('HGET', locate(home), 'v:name')
+  if anew or not name then values[2] = { 'name', name or '"Home"', 's' } end
+  write_home(home, values, anew)
 end
 
--- The home of an owned device has a user, whose name ends the pairing screen, and a structure. A home
--- that is new, or has lost them, gets them here.
-local function settle_home()
+-- The home of an owned device has a user, whose name ends the pairing screen, and a structure. A home that is new, or
+-- has lost them, gets them here; `anew`: they are written in any case, so that the device is told, whatever it has.
+local function settle_home(anew)
   local user, home = locate('user.' .. owner), locate('structure.' .. structure)
   local came = redis.call('SADD', home_key(owner, 'devices'), serial) == 1
-  if not came and redis.call('EXISTS', user, home) == 2 then return end
-  if redis.call('HEXISTS', user, 'v:name') == 0 then
-    server_write({ key = 'user.' .. owner, values = { { 'name', '"' .. owner .. '"', 's' } } })
+  if not (came or anew) and redis.call('EXISTS', user, home) == 2 then return end
+  local name = redis.call('HGET', user, 'v:name')
+  if anew or not name then
+    write_home('user.' .. owner, { { 'name', name or '"' .. owner .. '"', 's' } }, anew)
   end
-  list_devices()
+  list_devices(anew)
 end
 
 -- Let go of one of the device's own buckets, or of how far it has come with one of its home.
@@ -120,7 +139,6 @@ local function enter_home(user, home, code)
   redis.call('ZADD', OWNED, now, serial)
   redis.call('HSETNX', PEOPLE, owner, string.format('%.0f ', now))
   room().regrade()
-  settle_home()
-  publish('user.' .. owner, 0, 0, 'server')
+  settle_home(true)
   notice(serial, 'device.' .. serial, 0, 0, 'access')
 end

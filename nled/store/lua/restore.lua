@@ -24,7 +24,8 @@ local function fill_text(what, text)
   live_on(device_key(serial, what))
 end
 
-local function restore_owner(of)
+-- `met`: whether the device was heard of here, as nobody's.
+local function restore_owner(of, met)
   if owner then return end
   join(of.user, of.structure)
   stored = true
@@ -32,8 +33,8 @@ local function restore_owner(of)
   redis.call('ZADD', OWNED, of.at, serial)
   redis.call('SADD', home_key(owner, 'devices'), serial)
   redis.call('HSETNX', PEOPLE, owner, string.format('%.0f ', of.at))
-  -- A poll that it holds learns of its home.
-  publish('user.' .. owner, 0, 0, 'server')
+  -- It may hold a poll, with a code on its screen.
+  if met then settle_home(true) end
 end
 
 local function restore_shares(shares, invites)
@@ -83,7 +84,8 @@ local function settle_place()
 end
 
 local function restore_device()
-  if given(r.seen) and not redis.call('ZSCORE', DEVICES, serial) then
+  local met = redis.call('ZSCORE', DEVICES, serial)
+  if given(r.seen) and not met then
     local kept = room().is_kept() or given(r.owner) or given(r.previous) or commanded_before()
     if redis.call('ZCARD', DEVICES) >= request.most_devices and not room().make_room('', kept) and not kept then
       return 'full'
@@ -97,7 +99,7 @@ local function restore_device()
     stored = true
   end
   fill(facts, r.facts)
-  if given(r.owner) then restore_owner(r.owner) end
+  if given(r.owner) then restore_owner(r.owner, met) end
   -- What is somebody else's by now is shared by them.
   if owner and given(r.owner) and owner == r.owner.user then restore_shares(r.shares, r.invites) end
   fill_text('pin', r.pin)

@@ -30,12 +30,14 @@ end
 
 -- What was written to the device of a bucket: up to which timestamp, when last, in how many answers what it still
 -- needs, up to which timestamp those are counted; and up to which it counts as taken where the device does not list the
--- bucket.
+-- bucket. Tries from before its last entry count no more: it began anew, and may have lost all it was written.
 local function offered(view)
   local pushed, at, tries, counted, taken = unpack(redis.call('HMGET', view, 'p', 'pa', 'n', 'o', 'u'))
   -- Before tries were counted up to a timestamp, what had been read once counted as taken.
   if not counted then counted, taken = pushed, pushed end
-  return tonumber(pushed or 0), tonumber(at or 0), tonumber(tries or 0), tonumber(counted or 0), tonumber(taken or 0)
+  pushed, at = tonumber(pushed or 0), tonumber(at or 0)
+  if not counted or past(at) <= past(numbers(facts, 'entry')) then return pushed, at, 0, 0, 0 end
+  return pushed, at, tonumber(tries or 0), tonumber(counted), tonumber(taken or 0)
 end
 
 -- How far a server write of a field has come on its way to the device.

@@ -59,14 +59,11 @@ end
 
 if owner then settle_home() end
 
--- What the device does not list it is offered in three answers, and again after it asked for its entry.
-local entry, stored = numbers(facts, 'entry'), redis.call('SMEMBERS', index)
+-- What the device does not list it is offered in three answers.
+local stored = redis.call('SMEMBERS', index)
 table.sort(stored)
 for _, key in ipairs(with_home_first(stored)) do
   if not claims[key] then
-    local view = select(2, locate(key))
-    local _, at, _, counted = offered(view)
-    if counted > 0 and past(at) <= past(entry) then redis.call('HSET', view, 'n', 0, 'o', 0, 'u', 0) end
     claims[key] = unlisted(key)
     keys[#keys + 1] = key
   end

@@ -288,7 +288,8 @@ local function device_write(w)
 end
 
 -- What it takes to write for the server. w: key; values {{name, text, kind}, ...}, companions being no change
--- on their own; replace; expect, a revision that may be missing; bounded, whether limits apply.
+-- on their own; replace; expect, a revision that may be missing; bounded, whether limits apply; anew, whether to write
+-- what is there already, too.
 -- Returns 'stored', 'same', 'conflict' or 'full', where the bucket stands, and what carries it out if it is to be.
 local function prepare(w)
   local content, view = locate(w.key)
@@ -304,7 +305,7 @@ local function prepare(w)
     local stamp = stamps[name]
     -- A command that went stale before the device took it counts for nothing: said again, it is new.
     local forgotten = stamp and progress(name, stamp, acked, acked, never) == 'expired'
-    changed = changed or kind ~= 'c' and (forgotten or not equal(values[name], text))
+    changed = changed or kind ~= 'c' and (w.anew or forgotten or not equal(values[name], text))
     grown = grown + plan(set, values, name, text)
   end
   grown = grown + plan_rest(drop, values, w)
