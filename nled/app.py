@@ -1,4 +1,4 @@
-"""The daemon: settings in, and all its parts started and stopped in order (DESIGN.md 5)."""
+"""The daemon: settings in, and all its parts started and stopped in order."""
 
 import resource
 import socket
@@ -212,7 +212,7 @@ class Daemon(Service):
             ) from None
         self._started.append((f"{name} port", lambda: maybeDeferred(listening.stopListening)))
         # Connections inherit these. The kernel never probes an idle thermostat: it sleeps, does not answer,
-        # and its healthy connection would be killed (PROTOCOL.md a.12 no. 1).
+        # and its healthy connection would be killed (protocol a.12 no. 1).
         sock = cast("Any", listening).socket
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, name != "device")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
@@ -240,7 +240,7 @@ class Daemon(Service):
         self._end_as_failed()
 
     def _end_as_failed(self) -> None:
-        # The end of the reactor alone would look like success to systemd (TRAPS.md T-C5).
+        # The end of the reactor alone would look like success to systemd.
         exit_as_failed()
         # A start can fail before the reactor runs, when it cannot be stopped yet.
         self._reactor.callWhenRunning(self._reactor.stop)

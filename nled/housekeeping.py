@@ -87,7 +87,7 @@ class Housekeeping:
         return Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        # Whatever it is, it must not end here: LoopingCall would never look again (TRAPS.md T-C3).
+        # Whatever it is, it must not end here: LoopingCall would never look again.
         try:
             agreement = await self._compare()
             # Not the time of each question: the clock might be stepped between it and the comparison.

@@ -1,4 +1,4 @@
-"""Held polls: serial -> tickets, which a change fires. No HTTP, no store (DESIGN.md 3).
+"""Held polls: serial -> tickets, which a change fires. No HTTP, no store.
 
 A ticket is opened before the store is read, so that a change between the two fires it. It fires once
 for any number of changes; its owner then reads what is newer, and waits again.
@@ -96,7 +96,7 @@ class Hub:
     Attributes:
         clock: for deadlines.
         hold: seconds a poll is held.
-        most: polls per device; one more ends the oldest (PROTOCOL.md b.3).
+        most: polls per device; one more ends the oldest (protocol b.3).
     """
 
     clock: IReactorTime
@@ -154,7 +154,7 @@ class Hub:
                 del self._held[ticket.serial]
 
     def changed(self, serial: str) -> None:
-        """Fire every ticket of a device: overlapping polls are all told (a.12 no. 14)."""
+        """Fire every ticket of a device: overlapping polls are all told (protocol a.12 no. 14)."""
         for ticket in tuple(self._held.get(serial, ())):
             ticket.change()
 

@@ -1,4 +1,4 @@
-"""The unix socket of the control port: its file's mode says who is an administrator (DESIGN.md 6)."""
+"""The unix socket of the control port: its file's mode says who is an administrator."""
 
 import socket
 from pathlib import Path

@@ -33,7 +33,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(text.count("\ncurl "), len(EXAMPLES))
 
     def test_the_lock_of_the_example_is_opened_by_its_pin(self):
-        """The hash that the hosted service's own page shows is another one (spec/v1-lock.txt)."""
+        """The hash that the hosted service's own page shows is another one (protocol d.6)."""
         hashed = pin_hash("0000", SERIAL)
         _, body = EXAMPLES["post_api_v1_thermostat_device_id_lock"]
         self.assertEqual((SERIAL, hashed), ("02AA01AB01234567", "kFRc/skLylZUKACup2bPzjQDUII="))

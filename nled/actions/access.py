@@ -1,4 +1,4 @@
-"""Who calls, what they may do, and the API keys by which they come (DESIGN.md 6)."""
+"""Who calls, what they may do, and the API keys by which they come."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ class Authority:
         Args:
             text: what stands behind `Bearer`.
             address: the client's, for the count of wrong keys.
-            counted: False where none is needed: some clients always send one (PROTOCOL.md n.4).
+            counted: False where none is needed: some clients always send one (protocol n.4).
 
         Raises:
             TooMany: that address came with too many wrong ones.

@@ -1,4 +1,4 @@
-"""Thermostats on the local network: find them, point them to this server, and back (PROTOCOL.md g.5, g.6)."""
+"""Thermostats on the local network: find them, point them to this server, and back (protocol g.5, g.6)."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress

@@ -31,7 +31,7 @@ class Desk:
     Attributes:
         draw: a random number below a bound, from a CSPRNG.
         now: ms since the epoch.
-        required: whether unpaired devices are kept out (PROTOCOL.md e.1).
+        required: whether unpaired devices are kept out (protocol e.1).
         pinned: whether a device must keep the password it first came with.
         claims_per_minute: claims one client address may try.
     """
@@ -108,7 +108,7 @@ class Desk:
         return await self.pairing.knows(serial)
 
     async def resolve(self, identity: Identity, session: object = None) -> str:
-        """Find the serial, also of a unit that sends its MAC in its place (PROTOCOL.md m).
+        """Find the serial, also of a unit that sends its MAC in its place (protocol m).
 
         Raises:
             BadRequest: there is none.

@@ -1,4 +1,4 @@
-"""People, what they share with whom, and how a device comes into other hands (PROTOCOL.md c.4, e)."""
+"""People, what they share with whom, and how a device comes into other hands (protocol c.4, e)."""
 
 from collections.abc import Callable, Sequence
 

@@ -28,7 +28,7 @@ class Thermostats:
     Attributes:
         now: ms since the epoch.
         window: ms of silence after which a device is not available any more.
-        paired_only: whether only owned devices are listed (PROTOCOL.md c.4).
+        paired_only: whether only owned devices are listed (protocol c.4).
     """
 
     devices: Devices

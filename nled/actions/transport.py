@@ -15,7 +15,7 @@ from nled.hub import Hub, Ticket, Wake
 from nled.store.buckets import Buckets, Newer, Written
 from nled.store.client import StoreRefused, StoreUnavailable
 
-# After a chunk, more may follow for this long; then the answer ends (PROTOCOL.md a.7.2).
+# After a chunk, more may follow for this long; then the answer ends (protocol a.7.2).
 BATCH_WINDOW = 3.0
 # However much follows: the device has to ask anew for what it did not take.
 LONGEST_BATCH = 10.0

@@ -1,4 +1,4 @@
-"""Logs that devices upload: kept only where asked for, and never more than there is room for (g.3)."""
+"""Logs that devices upload: kept only if asked for, and never more than there is room for (protocol g.3)."""
 
 import errno
 import secrets

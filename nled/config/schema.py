@@ -97,7 +97,7 @@ class Redis(Section, frozen=True, kw_only=True):
 
 
 class Transport(Section, frozen=True, kw_only=True):
-    """Long polls, and what a thermostat is told about them (PROTOCOL.md b.2)."""
+    """Long polls, and what a thermostat is told about them (protocol b.2)."""
 
     suspend_time_max: Annotated[int, _range(5, 350, "seconds")] = 300
     defer_device_window: Annotated[int, _range(0, 3599, "seconds")] = 15

@@ -162,7 +162,7 @@ def _target(one: Mapping[str, Any]) -> str:
 
 
 def _told(one: Mapping[str, Any], name: str) -> float | None:
-    """Give a temperature; None where 0 only stands for what the thermostat has not told (PROTOCOL.md n.1)."""
+    """Give a temperature; None where 0 only stands for what the thermostat has not told (protocol n.1)."""
     degrees: float = one[name]
     return degrees if one["complete"] or degrees else None
 

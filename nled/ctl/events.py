@@ -1,4 +1,4 @@
-"""The daemon's event stream, read for as long as it takes (PROTOCOL.md n.6)."""
+"""The daemon's event stream, read for as long as it takes (protocol n.6)."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

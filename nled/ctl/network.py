@@ -1,4 +1,4 @@
-"""`nledctl scan`, `configure`, `restore`: thermostats on the local network (PROTOCOL.md g.5, g.6)."""
+"""`nledctl scan`, `configure`, `restore`: thermostats on the local network (protocol g.5, g.6)."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""`nledctl import-nolongerevil`: carry an installation of NoLongerEvil-SelfHosted over (PROTOCOL.md i)."""
+"""`nledctl import-nolongerevil`: carry an installation of NoLongerEvil-SelfHosted over (protocol i)."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Who may do what: one function that every API asks (DESIGN.md 6)."""
+"""Who may do what: one function that every API asks."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -147,7 +147,7 @@ def scope_of(need: Need) -> Scope:
 def decide(principal: Principal, need: Need, standing: Standing | None) -> Verdict:
     """Judge whether somebody may do something with a device; None is a device that does not exist.
 
-    One that exists and is not theirs is denied, not hidden (PROTOCOL.md d.1).
+    One that exists and is not theirs is denied, not hidden (protocol d.1).
     """
     if not permits(principal, need):
         return Verdict.DENIED

@@ -1,4 +1,4 @@
-"""Buckets: what is so of each type of them, their keys and their values (PROTOCOL.md h)."""
+"""Buckets: what is so of each type of them, their keys and their values (protocol h)."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,13 @@ _KEY = re.compile(r"(?P<kind>[a-z][a-z0-9_]{0,39})\.(?P<id>[A-Za-z0-9_.@+\-]{1,8
 
 @frozen
 class BucketType:
-    """What there is to know of all buckets of one type, such as `shared` (PROTOCOL.md h).
+    """What there is to know of all buckets of one type, such as `shared` (protocol h).
 
     Attributes:
         id: what their keys end in: the serial of the thermostat; the id of its user, or of its structure, of
             which there is one bucket for all devices of the home; or something else ("own").
-        server_owned: whether only the server writes them; a device's write is answered but not applied (h.1).
+        server_owned: whether only the server writes them; a device's write is answered but not applied
+            (protocol h.1).
         replaced: whether they are replaced as a whole, not merged.
         momentary: fields that mean "now": sent until acknowledged, never after, and not once they are stale.
         companions: those of them that accompany a setpoint; on their own they are no change worth waking a
@@ -57,7 +58,7 @@ BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
         "structure",
         server_owned=True,
         hosted=True,
-        # Eco is obeyed by its time stamp only, for ten minutes (a.12 no. 19); without it this says nothing.
+        # Eco is obeyed by its time stamp only, for ten minutes (protocol a.12 no. 19).
         momentary=frozenset(
             {"manual_eco_all", "manual_eco_timestamp", "away_timestamp", "manual_away_timestamp"}
         ),
@@ -108,8 +109,8 @@ BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
             "eco_mode": "eco",
         },
     ),
-    # A merged schedule would keep days and names that were deleted (b.4.2), and of two that come within 15 s
-    # a device loses one (b.5).
+    # A merged schedule would keep days and names that were deleted (protocol b.4.2); a device loses one of two that
+    # arrive within 15 s (protocol b.5).
     "schedule": BucketType("serial", hosted=True, replaced=True, spacing=15_000),
     "custom_schedule": BucketType(replaced=True),
     "occupancy": BucketType("serial"),
@@ -124,7 +125,7 @@ BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
 }
 # Of which nobody has said more: merged, the device's to write, and under an id of its own.
 _PLAIN: Final = BucketType()
-# The id of what a device has of a home while nobody has claimed it (DESIGN.md 2).
+# The id of what a device has of a home while nobody has claimed it.
 NO_HOME: Final = "default"
 
 # How the server wrote a field: a setting, kept until the device writes it; momentary; or the companion of
@@ -170,7 +171,7 @@ def kind_of(kind: str, name: str) -> Kind:
 
 
 def claimed(timestamp: float, now: int) -> int:
-    """Read a timestamp a device claims, in ms; garbage counts as 0 (DESIGN.md 2).
+    """Read a timestamp a device claims, in ms; garbage counts as 0.
 
     Garbage is a fraction, a negative number, or more than ten years ahead of `now`.
     """

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from nled.domain.buckets import NO_HOME, ObjectKey, bucket_type
 
-# How far a write by the server has come on its way to the device (DESIGN.md 2).
+# How far a write by the server has come on its way to the device.
 Delivery = Literal["queued", "pushed", "acknowledged", "expired"]
 _SLOWEST_FIRST: tuple[Delivery, ...] = ("queued", "pushed", "expired", "acknowledged")
 Permission = Literal["read", "write", "admin"]
@@ -84,7 +84,7 @@ class Device:
 
     @property
     def home(self) -> Bucket:
-        """The structure; an unclaimed device has one of its own, `structure.default` (DESIGN.md 2)."""
+        """The structure; an unclaimed device has one of its own, `structure.default`."""
         return self.bucket("structure")
 
     @property

@@ -1,4 +1,4 @@
-"""Away and eco: which of the words that were said about it holds now (PROTOCOL.md n.3, b.6).
+"""Away and eco: which of the words that were said about it holds now (protocol n.3, b.6).
 
 Several are kept. Ours is in the structure: `manual_eco_all`, with `manual_eco_timestamp` in seconds, and
 `away`, by which the home goes to eco later. The device's is its `eco` object (or `eco_mode`, the same as a
@@ -15,7 +15,7 @@ from nled.domain.values import whole
 
 EcoMode = Literal["schedule", "manual-eco", "auto-eco"]
 
-# A device obeys `manual_eco_all` for this long after it was said (PROTOCOL.md h.5), in ms.
+# A device obeys `manual_eco_all` for this long after it was said (protocol h.5), in ms.
 _OBEYED = 600_000
 # The fields that `away_of` reads, by type of bucket.
 AWAY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -51,7 +51,7 @@ def away_of(device: Device, now: int) -> tuple[bool, EcoMode]:
         waiting = waiting or now - said_at * 1000 < _OBEYED
     away = mode != "schedule" or home.values.get("away") is True
     if not away and not (said is False and waiting):
-        # Where the shared bucket has none it is in the device's (PROTOCOL.md b.6 no. 14).
+        # Where the shared bucket has none it is in the device's (protocol b.6 no. 14).
         away = whole(device.shared.values.get("auto_away"), own.get("auto_away")) > 0
     return away, mode
 

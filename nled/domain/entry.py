@@ -1,4 +1,4 @@
-"""Service discovery: the answer of `/nest/entry` and the origin it is built on (spec/entry.txt)."""
+"""Service discovery: the answer of `/nest/entry` and the origin it is built on (protocol a.3)."""
 
 import re
 from typing import Literal
@@ -11,7 +11,7 @@ from nled.domain.buckets import encode
 SERVER_VERSION = "1.0.1"
 Tier = Literal["local", "hosted"]
 
-# What a device says of itself; all of it informational, all of it possibly missing (a.3).
+# What a device says of itself; all of it informational, all of it possibly missing (protocol a.3).
 FACTS = frozenset({"reset", "mac", "model", "software_version", "wireless_reg_domain", "backplate_model"})
 _LONGEST_FACT = 64
 _MOST_FIELDS = 50
@@ -22,7 +22,7 @@ _MAC = re.compile("[0-9A-Fa-f]{12}")
 class Origin:
     """Scheme, host and port under which a device reaches this server.
 
-    The port is always written: without it a sleeping thermostat is not woken (PROTOCOL.md a.3).
+    The port is always written: without it a sleeping thermostat is not woken (protocol a.3).
     """
 
     scheme: str

@@ -75,7 +75,7 @@ Field: TypeAlias = _First | _Fact | _Made
 
 
 def both(name: str) -> tuple[str, str]:
-    """Where firmware may have a field: in `shared`, or else in `device` (PROTOCOL.md b.6 no. 14)."""
+    """Where firmware may have a field: in `shared`, or else in `device` (protocol b.6 no. 14)."""
     return f"shared.{name}", f"device.{name}"
 
 

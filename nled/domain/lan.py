@@ -1,4 +1,4 @@
-"""What a thermostat's own settings page takes: keys and endpoints (PROTOCOL.md g.5).
+"""What a thermostat's own settings page takes: keys and endpoints (protocol g.5).
 
 It has no JSON parser: it drops all spaces and looks for `"key":"value"`, so nothing that it is sent may hold
 a quote, a backslash or a space.

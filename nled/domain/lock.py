@@ -1,4 +1,4 @@
-"""The temperature lock: what its hash is, and what hashes are taken (PROTOCOL.md d.6)."""
+"""The temperature lock: what its hash is, and what hashes are taken (protocol d.6)."""
 
 import re
 from base64 import b64encode

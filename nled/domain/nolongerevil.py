@@ -1,4 +1,4 @@
-"""The rows of NoLongerEvil-SelfHosted's database as records to import (PROTOCOL.md i, j).
+"""The rows of NoLongerEvil-SelfHosted's database as records to import (protocol i).
 
 Nothing is paired anew: owners stay, and the buckets keep the timestamps that the thermostats already have,
 so one that is up to date is simply held at its next subscribe. What was the thermostat's own is told to

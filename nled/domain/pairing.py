@@ -1,4 +1,4 @@
-"""Pairing: entry keys, what a claim makes, and what an unpaired device may do (PROTOCOL.md e)."""
+"""Pairing: entry keys, what a claim makes, and what an unpaired device may do (protocol e)."""
 
 import re
 from enum import Enum
@@ -19,7 +19,7 @@ _USER = re.compile(r"[A-Za-z0-9_.@+\-]{1,64}")
 
 
 class Tier(Enum):
-    """How far a device has come, where pairing is required (e.1)."""
+    """How far a device has come, where pairing is required (protocol e.1)."""
 
     PAIRED = "paired"
     PENDING = "pending"
@@ -75,7 +75,7 @@ def parse_user(text: object) -> str:
 
 
 def structure_id(user: str) -> str:
-    """Name the structure of a user: the id without a leading `user_` (e.3)."""
+    """Name the structure of a user: the id without a leading `user_` (protocol e.3)."""
     return user.removeprefix("user_") or user
 
 

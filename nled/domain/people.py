@@ -1,4 +1,4 @@
-"""People, what they share, their invites and API keys: what each may look like (PROTOCOL.md c.4, d.1)."""
+"""People, what they share, their invites and API keys: what each may look like (protocol c.4, d.1)."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from nled.domain.errors import BadRequest
 
-# °C that a thermostat may be set to (DESIGN.md 8).
+# °C that a thermostat may be set to (protocol b.6 no. 29).
 LOWEST, HIGHEST = 4.5, 32.0
-# Seconds that a fan or the hot water may be asked to run (PROTOCOL.md d.2).
+# Seconds that a fan or the hot water may be asked to run (protocol d.2).
 LONGEST_RUN = 43_200
 _FREEZING, _STEPS = 32, 9 / 5
 # Far beyond every bound, and still exact as a float.
@@ -52,7 +52,7 @@ SOME: Final = Meta(extra_json_schema={"minProperties": 1})
 
 
 def celsius(fahrenheit: float) -> float:
-    """Convert °F; not to half a degree, since the thermostat keeps hundredths (PROTOCOL.md d.3)."""
+    """Convert °F; not to half a degree, since the thermostat keeps hundredths (protocol d.3)."""
     return round((fahrenheit - _FREEZING) / _STEPS, 3)
 
 

@@ -1,4 +1,4 @@
-"""The relays of a thermostat: the fields of `shared` that say which are on (PROTOCOL.md b.6)."""
+"""The relays of a thermostat: the fields of `shared` that say which are on (protocol b.6)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a thermostat asks for on the transport: bodies read into typed values (PROTOCOL.md a.7, a.9).
+"""What a thermostat asks for on the transport: bodies read into typed values (protocol a.7, a.9).
 
 Reading is tolerant per object: a batch applies what can be understood, and only a body of which
 nothing can be understood is refused. Numbers a device gets wrong in the field (missing or null, see
@@ -57,7 +57,7 @@ class Put:
 
 
 def parse_subscribe(body: object, serial: str, now: int) -> Subscribe:
-    """Read a subscribe in either form: an `objects` array, or buckets by name (a.7.1).
+    """Read a subscribe in either form: an `objects` array, or buckets by name (protocol a.7.1).
 
     Raises:
         BadRequest: the body is no object, or holds no entry that can be understood.
@@ -71,7 +71,7 @@ def parse_subscribe(body: object, serial: str, now: int) -> Subscribe:
 
 
 def parse_put(body: object, serial: str) -> tuple[Put, ...]:
-    """Read a PUT in either form: an `objects` array, or fields inline under the bucket's key (a.9.1).
+    """Read a PUT in either form: an `objects` array, or fields under the bucket's key (protocol a.9.1).
 
     Raises:
         BadRequest: the body is no object, or holds no entry that can be understood.
@@ -141,7 +141,7 @@ def _keyed(where: str, name: object, entry: object, serial: str) -> tuple[Object
 
 def _listed(key: ObjectKey, entry: dict[str, object], now: int) -> Listed:
     timestamp = claimed(_number(key, entry, "object_timestamp") or 0, now)
-    # Read for its type only: timestamps alone decide who is newer (a.12 no. 29).
+    # Read for its type only: timestamps alone decide who is newer (protocol a.12 no. 29).
     _number(key, entry, "object_revision")
     return Listed(key, timestamp, _values(key, entry.get("value")))
 

@@ -1,4 +1,4 @@
-"""What a thermostat is called, and the places at which one can be (PROTOCOL.md f.6)."""
+"""What a thermostat is called, and the places at which one can be (protocol f.6)."""
 
 from collections.abc import Mapping
 

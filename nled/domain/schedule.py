@@ -1,4 +1,4 @@
-"""The weekly schedule, in the one form that the firmware obeys (PROTOCOL.md c.2.3, d.4, h.4, n.7).
+"""The weekly schedule, in the one form that the firmware obeys (protocol c.2.3, d.4, h.4, n.7).
 
 Day "0" is Monday. People send a day as a list or as a map, with gaps, in any order; the thermostat
 wants all seven days, each a map of setpoints "0", "1", ... in the order of their times.
@@ -108,7 +108,7 @@ def _setpoint(where: str, entry: Mapping[str, object], time: int, mode: str) -> 
     if kind is None:
         raise BadRequest(f"{where}: missing 'type'")
     if not isinstance(kind, str) or kind.upper() != mode:
-        # The firmware does not obey a schedule of mixed types (n.7).
+        # The firmware does not obey a schedule of mixed types (protocol n.7).
         raise BadRequest(f"{where}: invalid type, it must be {mode} like schedule_mode")
     if entry.get("entry_type") not in (None, "setpoint"):
         raise BadRequest(f"{where}: entry_type must be setpoint or continuation")

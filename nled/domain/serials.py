@@ -1,4 +1,4 @@
-"""Who is calling: serials out of Basic user names, headers and sessions (PROTOCOL.md a.2, m).
+"""Who is calling: serials out of Basic user names, headers and sessions (protocol a.2, m).
 
 A serial is a claim, not a proof; every credential is accepted unless password pinning is on.
 """
@@ -29,7 +29,7 @@ class Identity:
 
     @property
     def is_mac(self) -> bool:
-        """Whether the "serial" is a Wi-Fi MAC address, as some 5.9.4-5 units send (PROTOCOL.md m)."""
+        """Whether the "serial" is a Wi-Fi MAC address, as some 5.9.4-5 units send (protocol m)."""
         return self.serial is not None and _MAC.fullmatch(self.serial) is not None
 
 
@@ -48,7 +48,7 @@ def from_user_name(user: str) -> str | None:
 def identify(
     header: Callable[[str], str | None], query: str | None = None, path: str | None = None
 ) -> Identity:
-    """Identify the caller by the first source that holds a serial (PROTOCOL.md a.2).
+    """Identify the caller by the first source that holds a serial (protocol a.2).
 
     Args:
         header: looks one request header up.
@@ -91,7 +91,7 @@ def _basic(authorization: str | None) -> tuple[str | None, bytes]:
 
 
 def opaque(serial: str) -> str:
-    """Write a serial as the id that the hosted API calls a device by (PROTOCOL.md d.1).
+    """Write a serial as the id that the hosted API calls a device by (protocol d.1).
 
     It says nothing that the serial beside it does not say, so it may be as simple as it is stable.
     """

@@ -1,4 +1,4 @@
-"""The settings of a thermostat that people may change: fields of the device bucket (PROTOCOL.md h.3).
+"""The settings of a thermostat that people may change: fields of the device bucket (protocol h.3).
 
 Left out on purpose, though the firmware takes them: what describes the wiring, the heat link and the
 first set-up (a wrong value damages equipment or starts the set-up again). Ranges are the widest that
@@ -95,7 +95,7 @@ SETTINGS: Mapping[str, Setting] = {
     # Eco
     **_each(_celsius(LOWEST, HIGHEST), "away_temperature_high away_temperature_low"),
     **_each(_FLAG, "away_temperature_high_enabled away_temperature_low_enabled"),
-    # Safety: the firmware itself keeps to about 2 to 58 °C (b.6 no. 29).
+    # Safety: the firmware itself keeps to about 2 to 58 °C (protocol b.6 no. 29).
     **_each(_celsius(2.0, 58.0), "upper_safety_temp lower_safety_temp"),
     **_each(_FLAG, "upper_safety_temp_enabled lower_safety_temp_enabled"),
     **_each(_FLAG, "smoke_safety_shutoff_enabled safety_shutoff_enabled"),
@@ -174,7 +174,7 @@ PAIRS = (
     ("temperature_lock_low_temp", "temperature_lock_high_temp"),
 )
 
-# Names that clients know from other servers (c.2.4): for the same, and for the same in minutes.
+# Names that clients know from other servers (protocol c.2.4): for the same, and for the same in minutes.
 ALIASES: Mapping[str, str] = {
     "temp_lock_on": "temperature_lock",
     "temp_lock_pin_hash": "temperature_lock_pin_hash",

@@ -1,6 +1,6 @@
 """A thermostat as people and programs see it: one typed view that every API shows.
 
-It is a contract with clients that exist (PROTOCOL.md c.3, n.1 to n.3): no nulls but where the type says so.
+It is a contract with clients that exist (protocol c.3, n.1 to n.3): no nulls but where the type says so.
 Each field says of what it is made (`nled.domain.fields`).
 """
 
@@ -69,7 +69,7 @@ def _action(mode: Mode | None, heating: bool, cooling: bool, fan: bool) -> Actio
 
 
 def _percent(volts: float | None) -> int | None:
-    """Read a battery's charge off its voltage: empty at 3.5 V, full at 4 V (PROTOCOL.md f.3)."""
+    """Read a battery's charge off its voltage: empty at 3.5 V, full at 4 V (protocol f.3)."""
     return None if volts is None else round(min(max((volts - 3.5) * 200, 0), 100))
 
 
@@ -157,14 +157,14 @@ class Status(Struct, frozen=True):
     """One thermostat. Temperatures in °C, humidity in %, `battery_level` in V.
 
     Attributes:
-        api_key: always empty; it was the device's password once (PROTOCOL.md c.3).
+        api_key: always empty; it was the device's password once (protocol c.3).
         complete: whether the device has told all of itself; if not, defaults stand for the rest.
         last_seen: the last contact in whole seconds of UTC; 1970 for one that has never come.
         fan_timer_timeout: seconds since the epoch, 0 when off; `fan_timer_duration` is in s.
         time_to_target: as the device reports it: seconds since the epoch when above 10^9, else
-            seconds (PROTOCOL.md b.6 no. 18).
+            seconds (protocol b.6 no. 18).
         temperature_lock: whether a PIN is asked for; its hash is in no view.
-        action: what the system does now (PROTOCOL.md f.3).
+        action: what the system does now (protocol f.3).
         pending: what the device has yet to acknowledge, oldest first.
     """
 

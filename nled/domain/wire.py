@@ -1,7 +1,7 @@
 """The JSON a thermostat reads.
 
 It scans text instead of building a tree, so the order of the keys is part of the protocol: revision
-and timestamp, then the key, the value last (PROTOCOL.md a.7.4).
+and timestamp, then the key, the value last (protocol a.7.4).
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from nled.domain.buckets import encode
 
 @frozen
 class Receipt:
-    """Where a bucket stands after a write: revision, timestamp in ms, key; never a value (a.9.2)."""
+    """Where a bucket stands after a write: revision, timestamp in ms, key; never a value (protocol a.9.2)."""
 
     revision: int
     timestamp: int

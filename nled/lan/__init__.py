@@ -1,1 +1,1 @@
-"""The local network: what this machine is attached to, and thermostats' Settings API (PROTOCOL.md g.5)."""
+"""The local network: what this machine is attached to, and thermostats' Settings API (protocol g.5)."""

@@ -1,4 +1,4 @@
-"""A thermostat's own Settings API: where it looks for its server, asked and told (PROTOCOL.md g.5).
+"""A thermostat's own Settings API: where it looks for its server, asked and told (protocol g.5).
 
 The other end is whatever answers at that address: how much it may say and how long it may take is bounded
 on the connection, and redirects are not followed.

@@ -54,7 +54,7 @@ class Cloud:
     _requests: int = field(default=0, init=False)
 
     async def entry(self) -> None:
-        """Learn the service URLs (PROTOCOL.md a.3)."""
+        """Learn the service URLs (protocol a.3)."""
         complain = partial(self._broken, "entry")
         self._requests += 1
         form = urlencode(self._identity.entry_form(self._requests)).encode()
@@ -64,7 +64,7 @@ class Cloud:
         self.urls = rules.entry(answer.body, complain)
 
     async def passphrase(self) -> None:
-        """Get the entry code; one that a device would not show leaves the last one (a.5)."""
+        """Get the entry code; one that a device would not show leaves the last one (protocol a.5)."""
         complain = partial(self._broken, "passphrase")
         answer = await self._ask("GET", self._service("passphrase_url"))
         rules.plain(answer, complain)
@@ -77,24 +77,24 @@ class Cloud:
         self.code, self._expires = key
 
     async def status(self) -> bool:
-        """Ask whether the code has been claimed (PROTOCOL.md a.5)."""
+        """Ask whether the code has been claimed (protocol a.5)."""
         complain = partial(self._broken, "status")
         answer = await self._ask("GET", self._service("passphrase_url") + "/status")
         rules.plain(answer, complain)
         return rules.status(answer.body, complain)
 
     async def metadata(self) -> list[rules.Sent]:
-        """Ask which buckets the server has (PROTOCOL.md a.6)."""
+        """Ask which buckets the server has (protocol a.6)."""
         answer = await self._ask("GET", self._transport(f"device/device.{self._identity.serial}"))
         return self._receipts(answer, "metadata")
 
     async def put(self, body: dict[str, Any]) -> list[rules.Sent]:
-        """Send a PUT and return its receipts (PROTOCOL.md a.9)."""
+        """Send a PUT and return its receipts (protocol a.9)."""
         answer = await self._ask("POST", self._transport("put"), self._json(body))
         return self._receipts(answer, "put")
 
     async def subscribe(self, objects: list[dict[str, Any]], heard: Heard) -> Answer:
-        """Open a poll and return its answer when it has ended (PROTOCOL.md a.7).
+        """Open a poll and return its answer when it has ended (protocol a.7).
 
         It is for ``heard`` to judge the answer, and to give it longer than its headers may take.
         """

@@ -55,7 +55,7 @@ DEVICE_ONLY = {
         schedules kryptonite_range_test_timestamp"""
     ),
 }
-"""Fields that only the device writes, by bucket type (PROTOCOL.md h.2, h.3)."""
+"""Fields that only the device writes, by bucket type (protocol h.2, h.3)."""
 
 
 @frozen
@@ -75,11 +75,11 @@ class Identity:
 
     @property
     def session(self) -> str:
-        """MAC and serial, constant for the life of the device (PROTOCOL.md a.2)."""
+        """MAC and serial, constant for the life of the device (protocol a.2)."""
         return self.mac + self.serial
 
     def headers(self) -> str:
-        """The header lines that go with every request (PROTOCOL.md a.2)."""
+        """The header lines that go with every request (protocol a.2)."""
         user = f"d.{self.serial}.{self.suffix}:{self.password}"
         return (
             f"Authorization: Basic {base64.b64encode(user.encode()).decode()}\r\n"
@@ -88,7 +88,7 @@ class Identity:
         )
 
     def entry_form(self, request_id: int) -> dict[str, str]:
-        """The form fields of ``POST /entry`` (PROTOCOL.md a.3)."""
+        """The form fields of ``POST /entry`` (protocol a.3)."""
         return {
             "reset": "FALSE",
             "mac": self.mac.upper(),
@@ -131,7 +131,7 @@ def shared(random: Random) -> dict[str, Any]:
 
 
 def device(identity: Identity, random: Random) -> dict[str, Any]:
-    """A ``device.SERIAL`` as sent after a boot (PROTOCOL.md h.3)."""
+    """A ``device.SERIAL`` as sent after a boot (protocol h.3)."""
     return {
         "serial_number": identity.serial,
         "mac_address": identity.mac,
@@ -194,7 +194,7 @@ def device(identity: Identity, random: Random) -> dict[str, Any]:
 
 
 def schedule() -> dict[str, Any]:
-    """A ``schedule.SERIAL``: warm from six, cool from ten, each day (PROTOCOL.md h.4)."""
+    """A ``schedule.SERIAL``: warm from six, cool from ten, each day (protocol h.4)."""
 
     def setpoint(time: int, temp: float, kind: str = "setpoint") -> dict[str, Any]:
         return {"type": "HEAT", "time": time, "entry_type": kind, "temp": temp, "touched_by": 1}

@@ -68,7 +68,7 @@ async def measure(device: Thermostat) -> None:
 
 
 async def transition(device: Thermostat) -> None:
-    """Pass a point of the schedule: two PUTs, the relays first and the setpoint after (a.9.1)."""
+    """Pass a point of the schedule: two PUTs, the relays first and the setpoint after (protocol a.9.1)."""
     target = device.rng.choice([17.0, 19.0, 20.5])
     heats = device.bucket("shared").value["current_temperature"] < target
     await device.put({"shared": {"hvac_heater_state": heats}, "device": {"leaf": target < 18.0}})  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""What one device knows of its buckets, and which news it takes (PROTOCOL.md b.5)."""
+"""What one device knows of its buckets, and which news it takes (protocol b.5)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Memory:
         ]
 
     def change(self, puts: Mapping[str, Mapping[str, Any]], *, compare: bool) -> dict[str, Any]:
-        """Change own fields, by bucket key; returns the body of the PUT (PROTOCOL.md a.9.1)."""
+        """Change own fields, by bucket key; returns the body of the PUT (protocol a.9.1)."""
         body: dict[str, Any] = {} if compare else {"objects": []}
         for key, fields in puts.items():
             bucket = self.buckets[key]

@@ -1,4 +1,4 @@
-"""One subscribe, from its headers to its end, judged by what came when (PROTOCOL.md a.7.2)."""
+"""One subscribe, from its headers to its end, judged by what came when (protocol a.7.2)."""
 
 from __future__ import annotations
 

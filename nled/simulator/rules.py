@@ -1,7 +1,7 @@
 """The rules of the wire, each found broken on the bytes as they came.
 
 Every function takes ``complain`` and calls it with one sentence for each broken rule; what could
-still be understood is returned. PROTOCOL.md a.12 says what a real device suffers from each.
+still be understood is returned. protocol a.12 says what a real device suffers from each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RECEIPT = ("object_revision", "object_timestamp", "object_key")
 PUSH = (*RECEIPT, "value")
 HALF_AN_HOUR = 30 * 60 * 1000
 CLOCK_SKEW = 600
-"""Seconds of difference at which a device corrects its clock by the server's (PROTOCOL.md a.10)."""
+"""Seconds of difference at which a device corrects its clock by the server's (protocol a.10)."""
 
 _TRANSPORT_HEADERS = {
     b"X-nl-service-timestamp": range(10**15),
@@ -81,7 +81,7 @@ def read_json(raw: bytes, complain: Complain) -> dict[str, Any] | None:
 
 
 def read_objects(raw: bytes, order: tuple[str, ...], complain: Complain) -> list[Sent]:
-    """The objects of one chunk or answer; ``order`` is `PUSH` or `RECEIPT` (PROTOCOL.md a.7.4, a.9)."""
+    """The objects of one chunk or answer; ``order`` is `PUSH` or `RECEIPT` (protocol a.7.4, a.9)."""
     document = read_json(raw, complain)
     if document is None:
         return []
@@ -127,7 +127,7 @@ def plain(answer: Answer, complain: Complain) -> None:
 
 
 def transport(answer: Answer, now: float, complain: Complain) -> int:
-    """The X-nl headers, as written; returns the suspend time in seconds (PROTOCOL.md a.10)."""
+    """The X-nl headers, as written; returns the suspend time in seconds (protocol a.10)."""
     values: dict[bytes, int] = {}
     for name, value in answer.headers:
         right = _SPELLINGS.get(name.lower())
@@ -147,7 +147,7 @@ def transport(answer: Answer, now: float, complain: Complain) -> int:
 
 
 def entry(raw: bytes, complain: Complain) -> dict[str, str]:
-    """The service URLs; empty when there is no using them (PROTOCOL.md a.3)."""
+    """The service URLs; empty when there is no using them (protocol a.3)."""
     urls = read_json(raw, complain)
     if urls is None:
         return {}
@@ -160,7 +160,7 @@ def entry(raw: bytes, complain: Complain) -> dict[str, str]:
     for name, url in urls.items():
         if name.endswith("_url") and name != "software_update_url" and not _has_port(url):
             complain(f"{name} has no explicit port: {url!r}")
-    # The hosted tier's is the origin alone (spec/entry.txt).
+    # The hosted tier's is the origin alone (protocol a.3).
     if not hosted and not urls.get("weather_url", "?query=").endswith("?query="):
         complain(f"weather_url does not end in ?query=: {urls['weather_url']!r}")
     return urls
@@ -175,7 +175,7 @@ def _has_port(url: str) -> bool:
 
 
 def passphrase(raw: bytes, now_ms: int, complain: Complain) -> tuple[str, int] | None:
-    """The entry code and when it ends, in ms; None when the device would not show it (a.5)."""
+    """The entry code and when it ends, in ms; None when the device would not show it (protocol a.5)."""
     key = read_json(raw, complain)
     if key is None:
         return None
@@ -192,7 +192,7 @@ def passphrase(raw: bytes, now_ms: int, complain: Complain) -> tuple[str, int] |
 
 
 def status(raw: bytes, complain: Complain) -> bool:
-    """Whether the entry code has been claimed (PROTOCOL.md a.5)."""
+    """Whether the entry code has been claimed (protocol a.5)."""
     answer = read_json(raw, complain)
     numbers = {"pending": "expiresAt", "claimed": "claimedAt"}
     if answer is None:

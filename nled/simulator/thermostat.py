@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = Logger()
 _REPORT = ("schedule", "shared", "device")
-"""The order in which a device reports its buckets (PROTOCOL.md a.9.1)."""
+"""The order in which a device reports its buckets (protocol a.9.1)."""
 
 
 @define(eq=False)
@@ -150,13 +150,13 @@ class Thermostat(Observed):
 
         Args:
             changes: fields by bucket; ``shared`` stands for ``shared.SERIAL``.
-            compare: use the bucket-keyed form with ``if_object_revision`` (PROTOCOL.md a.9.1).
+            compare: use the bucket-keyed form with ``if_object_revision`` (protocol a.9.1).
         """
         puts = {self._memory.key(name): fields for name, fields in changes.items()}
         before = {key: self.buckets[key].timestamp for key in puts}
         receipts = await self.cloud.put(self._memory.change(puts, compare=compare))
         # To a device that is not paired yet the server may give no receipt at all, if it lets
-        # nobody else in (PROTOCOL.md e.1): what was reported is then not kept.
+        # nobody else in (protocol e.1): what was reported is then not kept.
         if [receipt.key for receipt in receipts] != list(puts) and (receipts or self.claimed):
             self.complain("put", f"receipts for {[each.key for each in receipts]}, put were {list(puts)}")
         for receipt in receipts:

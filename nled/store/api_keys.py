@@ -1,4 +1,4 @@
-"""API keys in Redis: who one is of, how often it was used; make, list, revoke (PROTOCOL.md d.1)."""
+"""API keys in Redis: who one is of, how often it was used; make, list, revoke (protocol d.1)."""
 
 from typing import Literal, NamedTuple, get_args
 

@@ -99,7 +99,7 @@ def _write(put: Put) -> dict[str, object]:
         "base": put.base,
         "expect": put.expect,
         "refused": about.server_owned,
-        # Nothing sent is nothing to replace with (b.4.2: a receipt even for empty values).
+        # Nothing sent is nothing to replace with (protocol b.4.2: a receipt even for empty values).
         "replace": about.replaced and bool(put.values),
     }
 

@@ -161,7 +161,7 @@ class Devices:
         return offered
 
     async def dismiss(self, serial: str, now: int) -> bool:
-        """Empty the pairing dialog on a device's screen (PROTOCOL.md e.4); False if it shows none."""
+        """Empty the pairing dialog on a device's screen (protocol e.4); False if it shows none."""
         device = await self.read(serial, now, {_DIALOG: ("dialog_id",)})
         key = ObjectKey(_DIALOG, serial)
         if device is None or not (shown := device.buckets.get(str(key))) or not shown.values.get("dialog_id"):
@@ -178,7 +178,7 @@ class Devices:
         return bool(await self._scripts.ask(_UNPAIR, serial, now, user=user))
 
     async def forget(self, serial: str, now: int) -> int | None:
-        """Delete all there is of a device (PROTOCOL.md e.5); returns how many buckets, None if unknown."""
+        """Delete all there is of a device (protocol e.5); returns how many buckets, None if unknown."""
         objects: int | None = await self._scripts.ask(_FORGET, serial, now)
         return objects
 

@@ -17,7 +17,7 @@ MINUTE = 60
 class Arrival:
     """What a device said of itself at its entry: facts by name, its MAC or "", whether it was reset.
 
-    `secret` is the password it came with, or "": what its own Settings API wants to hear (PROTOCOL.md g.5).
+    `secret` is the password it came with, or "": what its own Settings API wants to hear (protocol g.5).
     `sender` is the client address. With a `pin`, the hash of its password, it is kept only for the device
     that was pinned with it.
     """
@@ -86,7 +86,7 @@ class Pairing:
     async def entry_key(self, serial: str, fresh: str, now: int, sender: str = "") -> EntryKey | None:
         """Return the code a device shows, `fresh` where it has none; None if another device shows that.
 
-        Its expiry slides so that the device never sees less than 30 minutes (DESIGN.md 2).
+        Its expiry slides so that the device never sees less than 30 minutes.
 
         Raises:
             Full: a device that is known no more, and none is taken.

@@ -1,4 +1,4 @@
-"""People and what they share, in Redis (PROTOCOL.md c.4, e)."""
+"""People and what they share, in Redis (protocol c.4, e)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal

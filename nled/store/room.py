@@ -74,7 +74,7 @@ class Room:
         return Deferred.fromCoroutine(self._see())
 
     async def _see(self) -> None:
-        # Whatever it is, it must not end here: LoopingCall would never look again (TRAPS.md T-C3).
+        # Whatever it is, it must not end here: LoopingCall would never look again.
         try:
             await self._judge()
         except (StoreUnavailable, OSError) as error:

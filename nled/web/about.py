@@ -1,4 +1,4 @@
-"""What the daemon says of itself on the control port (PROTOCOL.md c.4)."""
+"""What the daemon says of itself on the control port (protocol c.4)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal

@@ -1,4 +1,4 @@
-"""API keys: make, list, revoke (PROTOCOL.md d.1)."""
+"""API keys: make, list, revoke (protocol d.1)."""
 
 from typing import Annotated
 

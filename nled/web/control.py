@@ -1,4 +1,4 @@
-"""The control API's thermostats: what they are, and what is done to them (PROTOCOL.md c.1-c.4)."""
+"""The control API's thermostats: what they are, and what is done to them (protocol c.1-c.4)."""
 
 from typing import Annotated, Any, Literal, Union
 
@@ -33,7 +33,7 @@ class Command(Struct):
 
 
 def command_of_any_kind() -> Any:
-    """Return a union of what each command takes, told apart by its name (PROTOCOL.md c.2)."""
+    """Return a union of what each command takes, told apart by its name (protocol c.2)."""
     return Union[tuple(_described(each) for each in commands.COMMANDS.values())]  # noqa: UP007 - not known before
 
 

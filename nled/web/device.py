@@ -1,4 +1,4 @@
-"""The device port beside the transport: discovery, pairing, and the small endpoints (PROTOCOL.md a, g)."""
+"""The device port beside the transport: discovery, pairing, and the small endpoints (protocol a, g)."""
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -20,7 +20,7 @@ from nled.web.request import BoundedRequest
 from nled.web.router import Answer, plain_error
 
 SMALL = 16 * 1024
-# The installer of the firmware looks for a server of this name (g.4).
+# The installer of the firmware looks for a server of this name (protocol g.4).
 DISCOVERED_AS = "nolongerevil"
 # Statuses by which a request is wrong, and not who sends it.
 _THEIR_OWN = (400, 404, 405, 413)
@@ -51,7 +51,7 @@ class DeviceRoutes:
 
     @app.route("/nest/entry", methods=["GET", "POST"])
     def entry(self, request: BoundedRequest) -> Answer | Awaitable[Answer]:
-        """Tell a device where everything is; whatever it sends, the answer is 200 (a.3)."""
+        """Tell a device where everything is; whatever it sends, the answer is 200 (protocol a.3)."""
         identity = identify_request(request)
         facts = parse_form(request.content.read(SMALL)) if request.content else {}
         answer = Answer(_entry(self.origin or local_origin(request, secure=self.secure), self.tier))
@@ -84,7 +84,7 @@ class DeviceRoutes:
 
     @app.route("/info", methods=["GET"])
     def info(self, request: BoundedRequest) -> Answer:
-        """Let an installer find this server (g.4)."""
+        """Let an installer find this server (protocol g.4)."""
         here = local_origin(request, secure=self.secure)
         origin = self.origin or here
         return Answer.json(
@@ -105,13 +105,13 @@ class DeviceRoutes:
     @app.route("/nest/ping", methods=["GET", "POST"])
     @app.route("/nest/transport", methods=["GET"])
     def ping(self, request: BoundedRequest) -> Answer:
-        """Say that the server lives; `ping_url` leads to a GET on the transport (a.3, a.4)."""
+        """Say that the server lives; `ping_url` leads to a GET on the transport (protocol a.3, a.4)."""
         self._heard(request)
         return Answer.json({"status": "ok", "timestamp": self.now()})
 
     @app.route("/nest/passphrase", methods=["GET"])
     async def passphrase(self, request: BoundedRequest) -> Answer:
-        """Give the code for the screen (spec/passphrase.txt)."""
+        """Give the code for the screen (protocol a.5)."""
         try:
             serial = await self._recognised(request)
             key = await self.desk.entry_key(serial, self._sender(request))
@@ -121,7 +121,7 @@ class DeviceRoutes:
 
     @app.route("/nest/passphrase/status", methods=["GET"])
     async def status(self, request: BoundedRequest) -> Answer:
-        """Tell whether the code was claimed (spec/passphrase.txt)."""
+        """Tell whether the code was claimed (protocol a.5)."""
         try:
             serial = await self._recognised(request)
             status = await self.desk.status(serial, self._sender(request))
@@ -137,7 +137,7 @@ class DeviceRoutes:
 
     @app.route("/nest/pro_info/<code>", methods=["GET"])
     def pro_info(self, request: BoundedRequest, code: str) -> Answer:
-        """Give the installer's card (g.2)."""
+        """Give the installer's card (protocol g.2)."""
         self._heard(request)
         return Answer.json(
             {
@@ -152,7 +152,7 @@ class DeviceRoutes:
 
     @app.route("/nest/weather/<path:rest>", methods=["GET"])
     def weather(self, request: BoundedRequest, rest: str) -> Answer:
-        """Answer at once that there is no weather yet; the device tolerates it (g.1)."""
+        """Answer at once that there is no weather yet; the device tolerates it (protocol g.1)."""
         del rest
         self._heard(request)
         if b"query" not in (request.args or {}):

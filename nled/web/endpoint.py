@@ -176,7 +176,7 @@ class Api:
         return self._guard.without_key(client)
 
     def _describe(self, request: BoundedRequest, problem: Problem) -> Coroutine[Any, Any, Answer] | Answer:
-        """Write a problem as the path's clients expect it (PROTOCOL.md d.1, n.5)."""
+        """Write a problem as the path's clients expect it (protocol d.1, n.5)."""
         early = problem.status in _BEFORE_THE_KEY and _V1.match(request.path) and not _has_rate(request)
         token = self._guard.key_of(request) if early else None
         if token is None:
@@ -226,7 +226,7 @@ def _has_rate(request: BoundedRequest) -> bool:
 
 
 def error_answer(sentence: str, status: int, headers: Head = ()) -> Answer:
-    """Write what is wrong under both keys that clients look for (PROTOCOL.md n.5)."""
+    """Write what is wrong under both keys that clients look for (protocol n.5)."""
     content = {"success": False, "message": sentence, "error": sentence}
     return Answer.json(content, status, headers)
 

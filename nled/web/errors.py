@@ -31,7 +31,7 @@ class UnsupportedType(Exception):
 # The sentence is the error's own where the table has none.
 _TABLE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (BadRequest, 400, ""),
-    # Without WWW-Authenticate, which would teach a device other credentials (PROTOCOL.md a.10).
+    # Without WWW-Authenticate, which would teach a device other credentials (protocol a.10).
     (Refused, 401, ""),
     (Denied, 403, ""),
     (NotKnown, 404, ""),

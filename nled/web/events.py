@@ -1,4 +1,4 @@
-"""Server-sent events: what happens to thermostats, as it happens (PROTOCOL.md c.4, n.6)."""
+"""Server-sent events: what happens to thermostats, as it happens (protocol c.4, n.6)."""
 
 from collections.abc import Callable
 from functools import lru_cache

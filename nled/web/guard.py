@@ -1,4 +1,4 @@
-"""The door of the control port: which names, pages and people are let in (DESIGN.md 6).
+"""The door of the control port: which names, pages and people are let in.
 
 A browser on the network is anybody's: it runs the pages of strangers. So the Host header must be a name of
 this machine, which no page that rebinds its own name has, and pages of other origins are refused unless the
@@ -145,7 +145,7 @@ class Guard:
         """Say whose key it is, and what it has left.
 
         Unless one is needed `always`, a key that is not valid is ignored from where none is needed:
-        some clients send one wherever they are (PROTOCOL.md n.4).
+        some clients send one wherever they are (protocol n.4).
 
         Raises:
             Refused: it is not valid.

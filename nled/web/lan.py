@@ -1,4 +1,4 @@
-"""Thermostats on the local network: scan, configure, restore (PROTOCOL.md g.6)."""
+"""Thermostats on the local network: scan, configure, restore (protocol g.6)."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,7 +1,7 @@
 """The many spellings of the device paths, folded to one each before anything else looks at them.
 
 Routing, authentication and logging see only the folded path, so no alias can skip a check
-(PROTOCOL.md a.1, j-2).
+(protocol a.1).
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from nled.domain.errors import BadRequest
 
 _BASE = "/nest/transport"
-# What old firmware and settings leave out (a.1.1); /czfe is the transport's first name.
+# What old firmware and settings leave out (protocol a.1.1); /czfe is the transport's first name.
 _LEGACY = re.compile(r"/(entry|ping|passphrase|weather|upload|pro_info|transport|czfe)(?=/|$)")
 # What a device appends to a transport URL without a path, as the hosted tier hands out; and no more, since
 # other paths of one or two parts are other services.

@@ -1,4 +1,4 @@
-"""People: who is known, what they own, and how they are forgotten (PROTOCOL.md c.4)."""
+"""People: who is known, what they own, and how they are forgotten (protocol c.4)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Claiming thermostats, and letting go of them (PROTOCOL.md c.4, e)."""
+"""Claiming thermostats, and letting go of them (protocol c.4, e)."""
 
 from contextlib import suppress
 

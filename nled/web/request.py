@@ -1,7 +1,6 @@
 """One HTTP request: bounds on its body, and an answer of exactly the bytes that the protocol wants.
 
-Twisted has no limit on bodies, and changes the case of header names, which the firmware scans for by hand
-(TRAPS.md T-W10, T-W14).
+Twisted has no limit on bodies, and changes the case of header names, which the firmware scans for by hand.
 """
 
 from collections.abc import Callable
@@ -29,7 +28,7 @@ _OF_THE_BODY = ("_declared", "_length", "_weight", "_counted", "_ready")
 
 def refusal(status: bytes, sentence: bytes) -> bytes:
     """Write a whole answer that ends the connection."""
-    # Whichever key the port's clients look for (PROTOCOL.md n.5).
+    # Whichever key the port's clients look for (protocol n.5).
     body = b'{"error":"%s","message":"%s","success":false}' % (sentence, sentence)
     return (
         b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
@@ -180,7 +179,7 @@ class BoundedRequest(Request):
     ) -> None:
         """Write the head of an answer, with the names of headers exactly as they are given.
 
-        Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand (TRAPS.md T-W14). Without
+        Twisted writes them X-Nl-..., and the firmware scans for X-nl-... by hand. Without
         a `body` it follows by `write`, each call one chunk.
         """
         self.setResponseCode(status, _UNKNOWN_TO_TWISTED.get(status))

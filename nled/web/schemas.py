@@ -10,7 +10,7 @@ import msgspec
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ATTRIBUTES: Final = "Attributes:"
-_SOURCE: Final = re.compile(r" \(PROTOCOL\.md [^)]*\)")
+_SOURCE: Final = re.compile(r" \(protocol [^)]*\)")
 _ATTRIBUTE: Final = re.compile(r"    (\w+(?:, \w+)*): (.*)")
 
 

@@ -1,4 +1,4 @@
-"""What people share: with whom, invites, and a device in other hands (PROTOCOL.md c.4, e)."""
+"""What people share: with whom, invites, and a device in other hands (protocol c.4, e)."""
 
 from typing import Annotated, Literal
 

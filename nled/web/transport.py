@@ -1,4 +1,4 @@
-"""The transport on the wire: subscribe with its chunks, PUT with its receipts (PROTOCOL.md a.6-a.10)."""
+"""The transport on the wire: subscribe with its chunks, PUT with its receipts (protocol a.6-a.10)."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ from nled.web.device import identify_request, note_contact
 from nled.web.request import BoundedRequest, Head
 from nled.web.router import Answer, read_json
 
-# A temperature on its way: the device is to acknowledge without its usual delay (a.10).
+# A temperature on its way: the device is to acknowledge without its usual delay (protocol a.10).
 _URGENT = frozenset(
     {
         "target_temperature",
@@ -31,7 +31,7 @@ _URGENT = frozenset(
 
 @frozen
 class Timing:
-    """What the X-nl headers say, in seconds (a.10)."""
+    """What the X-nl headers say, in seconds (protocol a.10)."""
 
     suspend_time_max: int
     defer_device_window: int
@@ -92,14 +92,14 @@ class TransportRoutes:
         puts = parse_put(body, serial)
         if tier is Tier.PENDING:
             note_contact(self.desk, self.arrivals, identity, self._sender(request))
-            # Not yet anybody's: let in so that it can be claimed, but not believed (e.1).
+            # Not yet anybody's: let in so that it can be claimed, but not believed (protocol e.1).
             return Answer(document(()), headers=self._headers())
         receipts = await self.transport.put(serial, puts, self._sender(request))
         return Answer(document(receipts), headers=self._headers())
 
     @app.route("/nest/transport/<path:rest>", methods=["GET"])
     async def metadata(self, request: BoundedRequest, rest: str) -> Answer:
-        """List where a device's buckets stand, so that it knows which to list itself (a.6)."""
+        """List where a device's buckets stand, so that it knows which to list itself (protocol a.6)."""
         if rest == "put":
             raise MethodNotAllowed(["POST"])
         _, _, name = f"/{rest}".rpartition("/device/")
@@ -112,7 +112,7 @@ class TransportRoutes:
 
     @app.route("/nest/transport/<path:rest>", methods=["POST"])
     async def unknown(self, _request: BoundedRequest, rest: str) -> Answer:
-        """Refuse another POST; with 400, since a 404 makes a device reset its communication (a.1.1)."""
+        """Refuse another POST, with 400: a 404 makes a device reset its communication (protocol a.1.1)."""
         raise BadRequest(f"The transport takes subscribe and put, not {rest[:80]}.")
 
     def _sender(self, request: BoundedRequest) -> str:
@@ -131,7 +131,7 @@ class TransportRoutes:
 
 async def _hold(request: BoundedRequest, poll: Poll, headers: Head) -> None:
     """Write the head at once, then a chunk for each thing that becomes newer, then the final chunk."""
-    # The head alone is what lets the device sleep. Each chunk is one document in one write (a.7.4).
+    # The head alone is what lets the device sleep. Each chunk is one document in one write (protocol a.7.4).
     request.begin(200, headers)
     if poll.updates:
         request.write(document(poll.updates))

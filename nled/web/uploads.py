@@ -1,4 +1,4 @@
-"""The upload of device logs on the wire (PROTOCOL.md g.3)."""
+"""The upload of device logs on the wire (protocol g.3)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The API in the shape of the hosted service, for apps made for that (PROTOCOL.md d)."""
+"""The API in the shape of the hosted service, for apps made for that (protocol d)."""
 
 from collections.abc import Callable
 from typing import Any, Literal

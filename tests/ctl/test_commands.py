@@ -288,7 +288,7 @@ class ScheduleTests(CtlTestCase):
 
 
 class LockTests(CtlTestCase):
-    # PROTOCOL.md d.6
+    # protocol d.6
     serial, hashed = "02AA01AB01234567", "kFRc/skLylZUKACup2bPzjQDUII="
 
     def setUp(self):

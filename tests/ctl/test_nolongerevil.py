@@ -9,7 +9,7 @@ from pathlib import Path
 from nled.domain.archive.records import DeviceRecord, PersonRecord
 from tests.ctl.test_archive import SERIAL, ArchiveTestCase, Daemon
 
-# PROTOCOL.md i.
+# Protocol i.
 SCHEMA = """
 CREATE TABLE states (serial VARCHAR NOT NULL, object_key VARCHAR NOT NULL, object_revision INTEGER NOT NULL,
   object_timestamp BIGINT NOT NULL, value VARCHAR NOT NULL, "updatedAt" BIGINT NOT NULL,

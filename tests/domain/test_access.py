@@ -1,4 +1,4 @@
-"""Who may do what: every principal, every need, every standing (DESIGN.md 6, PROTOCOL.md d.1, j-48)."""
+"""Who may do what: every principal, every need, every standing (protocol d.1)."""
 
 from itertools import product
 

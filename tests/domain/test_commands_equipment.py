@@ -1,4 +1,4 @@
-"""Fan, humidity, hot water: PROTOCOL.md c.2, d.3, h.3, j-18."""
+"""Fan, humidity, hot water: protocol c.2, d.3, h.3."""
 
 from tests.domain.thermostats import SECONDS, TOLD, CommandTestCase
 

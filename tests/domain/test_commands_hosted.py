@@ -1,4 +1,4 @@
-"""The hosted API's requests: PROTOCOL.md d.2, d.3, d.6, spec/v1-lock.txt."""
+"""The hosted API's requests: protocol d.2, d.3, d.6."""
 
 from collections.abc import Mapping
 from typing import Any

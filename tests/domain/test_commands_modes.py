@@ -1,4 +1,4 @@
-"""Mode, away, schedule: PROTOCOL.md c.2, c.2.2, d.3, j-16."""
+"""Mode, away, schedule: protocol c.2, c.2.2, d.3."""
 
 from tests.domain.thermostats import SECONDS, TOLD, CommandTestCase
 

@@ -1,4 +1,4 @@
-"""Settings by name and the lock: PROTOCOL.md c.2.4, d.6, h.3, j-19."""
+"""Settings by name and the lock: protocol c.2.4, d.6, h.3."""
 
 from nled.domain.lock import pin_hash
 from tests.domain.thermostats import HASH, SECONDS, SERIAL, TOLD, CommandTestCase

@@ -1,4 +1,4 @@
-"""Setpoints and eco temperatures: PROTOCOL.md c.2, d.3, j-17."""
+"""Setpoints and eco temperatures: protocol c.2, d.3."""
 
 from tests.domain.thermostats import TOUCHED, CommandTestCase
 

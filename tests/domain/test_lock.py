@@ -1,4 +1,4 @@
-"""The PIN's hash: PROTOCOL.md d.6, spec/v1-lock.txt."""
+"""The PIN's hash: protocol d.6."""
 
 from base64 import b64encode
 

@@ -1,4 +1,4 @@
-"""Schedules as people send them: PROTOCOL.md c.2.3, d.4, h.4, n.7, j-15."""
+"""Schedules as people send them: protocol c.2.3, d.4, h.4, n.7."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""The table of settings: PROTOCOL.md h.3, b.6."""
+"""The table of settings: protocol h.3, b.6."""
 
 from twisted.trial.unittest import SynchronousTestCase
 

@@ -1,4 +1,4 @@
-"""The typed view of a thermostat: PROTOCOL.md c.3, n.1 to n.3, b.6."""
+"""The typed view of a thermostat: protocol c.3, n.1 to n.3, b.6."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ OWN = {
     "temperature_lock_high_temp": 24.0,
     "temperature_lock_pin_hash": "kFRc/skLylZUKACup2bPzjQDUII=",
 }
-# What RestThermostat must not find null (PROTOCOL.md n.1), and the types it wants.
+# What RestThermostat must not find null (protocol n.1), and the types it wants.
 NEVER_NULL = {
     "serial": str,
     "api_key": str,
@@ -357,7 +357,7 @@ class Away(SynchronousTestCase):
                 ({"eco": eco("manual-eco", before)}, {}, home(SECONDS), False, "schedule"),
                 ({"eco": eco("auto-eco", before)}, {"auto_away": 1}, home(SECONDS), False, "schedule"),
                 ({}, {}, gone(SECONDS), True, "manual-eco"),
-                # set_away false writes eco as well (d.3), in the same second.
+                # set_away false writes eco as well (protocol d.3), in the same second.
                 ({"eco": eco("schedule", SECONDS)}, {}, gone(SECONDS), True, "manual-eco"),
                 # After the device reported its own eco.
                 ({"eco": eco("manual-eco", SECONDS + 2)}, {}, gone(SECONDS), True, "manual-eco"),

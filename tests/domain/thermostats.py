@@ -19,7 +19,7 @@ MOMENT = Moment(NOW, 3600)
 # The same in every run; NLED_FUZZ=20 takes twenty times as many, new ones each time.
 _DEEPER = int(os.environ.get("NLED_FUZZ", "1"))
 EXAMPLES = settings(max_examples=200 * _DEEPER, derandomize=_DEEPER == 1, database=None, deadline=None)
-# That of PIN 0000 and SERIAL (PROTOCOL.md d.6).
+# That of PIN 0000 and SERIAL (protocol d.6).
 HASH = "kFRc/skLylZUKACup2bPzjQDUII="
 # What a device that has told all of itself has in its bucket.
 TOLD = {"current_version": "5.9.4-5"}

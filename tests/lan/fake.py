@@ -1,4 +1,4 @@
-"""A thermostat's Settings API as PROTOCOL.md g.5 describes it: no JSON parser, keys compared exactly."""
+"""A thermostat's Settings API as protocol g.5 describes it: no JSON parser, keys compared exactly."""
 
 import re
 

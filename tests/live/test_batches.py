@@ -1,4 +1,4 @@
-"""One bad object does not keep the good ones of its batch from being applied (PROTOCOL.md j-5, k-8)."""
+"""One bad object does not keep the good ones of its batch from being applied (protocol a.8)."""
 
 from twisted.trial.unittest import TestCase
 
@@ -41,7 +41,7 @@ class BesideTheBadTests(TestCase):
         self.assertEqual({key for key in self.stored() if key in (mine, foreign, servers)}, {mine})
 
     def test_conflicting_ones(self):
-        """A revision that does not fit is answered with what is stored, and the rest goes on (k-8)."""
+        """A revision that does not fit is answered with what is stored, and the rest goes on."""
         first, second = f"schedule.{self.serial}", f"where.{self.serial}"
         receipts = self.put(
             [

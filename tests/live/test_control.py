@@ -1,4 +1,4 @@
-"""The control port, from a request to what the thermostat is pushed (PROTOCOL.md c, n)."""
+"""The control port, from a request to what the thermostat is pushed (protocol c, n)."""
 
 import json
 import threading
@@ -185,7 +185,7 @@ class CommandTests(ControlCase):
         self.assertEqual({**before, "last_seen": 0}, {**after, "last_seen": 0})
 
     def test_a_body_in_chunks_with_somebody_elses_key(self):
-        """As Homebridge sends it (PROTOCOL.md n.4)."""
+        """As Homebridge sends it (protocol n.4)."""
         content = json.dumps(
             {"serial": self.serial.lower(), "command": "set_temperature", "value": 21}
         ).encode()

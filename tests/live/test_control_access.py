@@ -195,7 +195,7 @@ class EveryEndpointTests(AccessCase):
             self.check_lists(key, {OTHER})
 
     def test_a_key_for_other_devices(self) -> None:
-        """Also one of the owner: its list narrows, whatever its user may do (j-48)."""
+        """Also one of the owner: its list narrows, whatever its user may do."""
         for more in ({"userId": OWNER, "devices": [BROTHER]}, {"devices": [BROTHER]}):
             key = self.daemon.make_key(**more)
             with self.unchanged():

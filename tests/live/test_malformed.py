@@ -1,4 +1,4 @@
-"""Malformed bodies, each with the status it must get; what is sound beside them is applied (PROTOCOL.md j)."""
+"""Malformed bodies, each with the status it must get; what is sound beside them is applied (protocol a.8)."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def put(**fields: Any) -> dict[str, Any]:
     return {"objects": [{"object_key": SHARED, "value": {"a": 1}, **fields}]}
 
 
-# Refused by both, subscribe and PUT (j-5).
+# Refused by both, subscribe and PUT.
 NOT_A_BODY = (
     *(b"", b" ", b"[]", b"1", b'"x"', b"null", b"true", b"{", b'{"objects":[}', b"{}{}", b"\xef\xbb\xbf{}"),
     *(b"\xff\xfe", b'{"session":"\xff"}', b'{"session":"\xed\xa0\x80"}', b'{"session":"\\ud800"}'),
@@ -38,7 +38,7 @@ NOT_OBJECTS = (
     {"objects": [{"object_key": SHARED, "value": {}}] * 129},
 )
 
-# "j-5: object_timestamp null" is a field hazard of real units and counts as 0; other types are refused.
+# A null object_timestamp is a field hazard of real units (protocol a.7.1) and counts as 0; other types are refused.
 SUBSCRIBES = (
     *((entry(object_timestamp=value), 400) for value in ("1", True, [], {})),
     *((entry(object_revision=value), 400) for value in ("1", False, [], {})),

@@ -1,4 +1,4 @@
-"""Every path a thermostat may come on, in all its spellings (PROTOCOL.md a.1)."""
+"""Every path a thermostat may come on, in all its spellings (protocol a.1)."""
 
 from typing import Any
 
@@ -147,7 +147,7 @@ class PathTests(TestCase):
             self.assertEqual(answer, {"objects": []})
 
     def test_the_origin_alone_takes_a_subscribe(self):
-        """`device.tier: hosted` hands out a transport URL without a path (spec/entry.txt)."""
+        """`device.tier: hosted` hands out a transport URL without a path (protocol a.3)."""
         body = {"objects": [{"object_key": f"shared.{self.serial}", "object_timestamp": 0}]}
         for path in ("/", "//", "/?x=1"):
             answer = self.ask("POST", path, body)
@@ -221,7 +221,7 @@ class PathTests(TestCase):
                 self.assertEqual(wire.ask("GET", "/nest/ping").status, 200)
 
     def test_every_source_of_a_serial(self):
-        """The sources in their order (a.2); a later one counts only where an earlier one has none."""
+        """The sources in their order (protocol a.2); a later one counts only where an earlier one has none."""
         wanted, other = self.serial, "02AA01AB00009999"
         self.daemon.put("shared", {"a": 1}, wanted)
 

@@ -82,7 +82,7 @@ class OneTests(SimulatorCase):
 
 class HostedTests(SimulatorCase):
     async def test_the_tier_of_the_hosted_service(self):
-        """Its transport URL has no path, and it names fewer services (spec/entry.txt)."""
+        """Its transport URL has no path, and it names fewer services (protocol a.3)."""
         self.daemon = LiveDaemon({"device": {"tier": "hosted"}})
         self.addCleanup(self.daemon.stop)
         device = self.thermostat(serial_of(self), claim_polls=1)

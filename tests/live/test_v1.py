@@ -1,4 +1,4 @@
-"""The API in the shape of the hosted service, as its apps use it (PROTOCOL.md d, spec/v1-lock.txt)."""
+"""The API in the shape of the hosted service, as its apps use it (protocol d)."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A held poll, byte by byte (PROTOCOL.md a.7, k)."""
+"""A held poll, byte by byte (protocol a.7)."""
 
 import re
 import socket
@@ -99,7 +99,7 @@ class HeldPollTests(WireCase):
         self.addCleanup(wire.close)
         claim = self.receipt["object_timestamp"]
         answer = wire.subscribe((self.key, claim), serial=self.serial)
-        # The device is to acknowledge a temperature without its usual delay (a.10).
+        # The device is to acknowledge a temperature without its usual delay (protocol a.10).
         self.assertTrue(_HEAD.fullmatch(answer.head)["disable"])
         self.assertEqual(wire.chunk()[:30], b'{"objects":[{"object_revision"')
         self.assertEqual(wire.until(TERMINATOR), b"")
@@ -281,7 +281,7 @@ class ConnectionTests(WireCase):
             self.assertEqual(wire.ask("GET", "/nest/ping").status, 200)
 
     def test_keep_alive(self):
-        """Off where thermostats sleep (a.12 no. 1), on where people are."""
+        """Off where thermostats sleep (protocol a.12 no. 1), on where people are."""
         with self.daemon.connect() as device, self.daemon.connect("control") as control:
             for wire in (device, control):
                 wire.ask("GET", "/nowhere")

@@ -1,4 +1,4 @@
-"""API keys, people, shares, invites and transfers, against a real server: PROTOCOL.md d.1, e."""
+"""API keys, people, shares, invites and transfers, against a real server: protocol d.1, e."""
 
 from twisted.internet.defer import Deferred, gatherResults
 

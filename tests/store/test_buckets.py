@@ -1,4 +1,4 @@
-"""The rules of state, against a real server: DESIGN.md 2, PROTOCOL.md b.3 and b.4."""
+"""The rules of state, against a real server: protocol b.3 and b.4."""
 
 import json
 from collections.abc import Mapping, Sequence

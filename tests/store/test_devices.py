@@ -1,4 +1,4 @@
-"""Devices read, written, given up, against a real server: DESIGN.md 2 and 4, PROTOCOL.md e.4 and e.5."""
+"""Devices read, written, given up, against a real server: protocol e.4 and e.5."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who is forgotten leaves the store as it was before they came, and everybody else as they are (PROTOCOL.md e.5)."""
+"""Who is forgotten leaves the store as it was before they came, and everybody else as they are (protocol e.5)."""
 
 from collections.abc import Awaitable, Callable
 

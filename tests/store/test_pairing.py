@@ -1,4 +1,4 @@
-"""Entry keys, claims, homes and the gate, against a real server: PROTOCOL.md a.5 and e."""
+"""Entry keys, claims, homes and the gate, against a real server: protocol a.5 and e."""
 
 import json
 

@@ -173,7 +173,7 @@ class AnswerTests(SynchronousTestCase):
 
 
 class HostedTests(SynchronousTestCase):
-    """The shape of the hosted service: always a key, its errors, its headers (PROTOCOL.md d.1)."""
+    """The shape of the hosted service: always a key, its errors, its headers (protocol d.1)."""
 
     def edge(self, scopes=("read",), rate=RATE, limit=100):
         async def fail(call: Call) -> None:

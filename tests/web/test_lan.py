@@ -1,4 +1,4 @@
-"""The routes of the local network: the shapes that clients of the control API know (PROTOCOL.md g.6)."""
+"""The routes of the local network: the shapes that clients of the control API know (protocol g.6)."""
 
 from ipaddress import IPv4Address, IPv4Network
 

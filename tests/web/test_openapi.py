@@ -30,11 +30,11 @@ class Waiting(Struct):
 
 
 class Done(Struct):
-    """What was done (PROTOCOL.md c.2).
+    """What was done (protocol c.2).
 
     Attributes:
         serial: to which
-            device (PROTOCOL.md a.2).
+            device (protocol a.2).
     """
 
     serial: str

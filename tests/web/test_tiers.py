@@ -1,4 +1,4 @@
-"""Who may come in: pairing tiers, pinned passwords and MACs for serials, over HTTP (PROTOCOL.md e.1, m)."""
+"""Who may come in: pairing tiers, pinned passwords and MACs for serials, over HTTP (protocol e.1, m)."""
 
 import json
 from pathlib import Path

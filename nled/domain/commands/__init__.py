@@ -1,4 +1,4 @@
-"""Commands: what a person asks for, turned into the bucket fields that say so (PROTOCOL.md c.2, d.3).
+"""Commands: what a person asks for, turned into the bucket fields that say so (protocol c.2, d.3).
 
 Each is defined once, as `nled.domain.commands.definition` says; a new one is a function in the module of its
 kind, and nothing else knows its name. `/command`, MQTT and nledctl send a name and a value, the hosted API

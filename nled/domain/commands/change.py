@@ -9,7 +9,7 @@ from nled.domain.device import Bucket, Device, Moment
 from nled.domain.errors import BadRequest
 from nled.domain.values import number as stored
 
-# Who touched something: somebody remote (PROTOCOL.md h.2).
+# Who touched something: somebody remote (protocol h.2).
 REMOTE = 3
 # What a device reports with everything else after its start, and nobody but it writes.
 _TOLD = "current_version"
@@ -60,7 +60,7 @@ def together(*reads: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]
 
 
 def lacks(device: Device, name: str, *, silence_is_no: bool = True) -> bool:
-    """Whether a device cannot do something (PROTOCOL.md c.2.2).
+    """Whether a device cannot do something (protocol c.2.2).
 
     It said so itself; or, where silence means that, it never said that it can and has told all of itself. Of
     one that has not, everything is believed: what stands in its buckets may be from us.

@@ -1,4 +1,4 @@
-"""Fan, humidity and hot water (PROTOCOL.md c.2, d.3, h.3)."""
+"""Fan, humidity and hot water (protocol c.2, d.3, h.3)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias

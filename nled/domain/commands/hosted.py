@@ -1,4 +1,4 @@
-"""The requests of the hosted API that set a mode with a setpoint, in one write (PROTOCOL.md d.2, d.3)."""
+"""The requests of the hosted API that set a mode with a setpoint, in one write (protocol d.2, d.3)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""Mode, away, and the schedule that goes with the mode (PROTOCOL.md c.2, c.2.2, d.3)."""
+"""Mode, away, and the schedule that goes with the mode (protocol c.2, c.2.2, d.3)."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -64,7 +64,7 @@ def set_away(value: bool, device: Device, moment: Moment) -> tuple[Change, ...]:
     """Keep the whole home at its eco temperatures, or no longer.
 
     Three fields bring it back: the time stamped one alone is dropped by a thermostat whose clock is
-    off, and an `eco.mode` that is left over sends it into eco again (j-16).
+    off, and an `eco.mode` that is left over sends it into eco again.
     """
     now = moment.now // 1000
     if value:

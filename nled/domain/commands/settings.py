@@ -1,4 +1,4 @@
-"""Any setting by its name, and the temperature lock (PROTOCOL.md c.2.4, d.6, h.3)."""
+"""Any setting by its name, and the temperature lock (protocol c.2.4, d.6, h.3)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Setpoints, and the temperatures of eco (PROTOCOL.md c.2, d.3)."""
+"""Setpoints, and the temperatures of eco (protocol c.2, d.3)."""
 
 from collections.abc import Mapping
 from typing import Annotated

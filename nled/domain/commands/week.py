@@ -1,4 +1,4 @@
-"""What a schedule may look like, for the description (PROTOCOL.md c.2.3, h.4).
+"""What a schedule may look like, for the description (protocol c.2.3, h.4).
 
 `nled.domain.schedule` reads it, and takes more than a schema can say: modes in any case, and what a
 thermostat adds itself. A test compares the two.

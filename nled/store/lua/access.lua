@@ -42,7 +42,7 @@ local function forget_shares()
   tell_access()
 end
 
--- Tell that the device belongs to nobody from now on: who holds its polls ends them (PROTOCOL.md e.5).
+-- Tell that the device belongs to nobody from now on: who holds its polls ends them (protocol e.5).
 local function tell_unpaired() notice(serial, 'device.' .. serial, 0, 0, 'unpaired') end
 
 -- What devices, a set by serial, did so far and what was told of it: when somebody was at home is nobody's

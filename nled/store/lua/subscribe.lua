@@ -29,7 +29,7 @@ local function record(key, claim)
 end
 
 -- Values that ride along: an upload by a device that claims nothing, or one that has moved on. An older
--- one tells us only that a pending change was seen on the screen (PROTOCOL.md b.2).
+-- one tells us only that a pending change was seen on the screen (protocol b.2).
 local function take(listed)
   local key, claim, values = listed[1], listed[2], listed[3]
   if claim > 0 and claim <= numbers(locate(key), 't') then
