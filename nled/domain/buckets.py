@@ -109,8 +109,8 @@ BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
             "eco_mode": "eco",
         },
     ),
-    # A merged schedule would keep days and names that were deleted (protocol b.4.2); a device loses one of two that
-    # arrive within 15 s (protocol b.5).
+    # A merged schedule would keep days and names that were deleted (protocol b.4.2). Of two that arrive within
+    # 15 s, a device loses one (protocol b.5).
     "schedule": BucketType("serial", hosted=True, replaced=True, spacing=15_000),
     "custom_schedule": BucketType(replaced=True),
     "occupancy": BucketType("serial"),
