@@ -279,4 +279,5 @@ def _certificate(folder: Path) -> CertificateOptions:
 
 def _where(port: IListeningPort) -> str:
     address: Any = port.getHost()
-    return f"{address.host}:{address.port}"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{address.port}"

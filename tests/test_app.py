@@ -88,6 +88,13 @@ class DaemonTests(TestCase):
             told = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
             self.assertEqual(struct.unpack("=8x6I", told)[5], min(4096, allowed))
 
+    async def test_an_address_of_ipv6_is_told_as_in_a_url(self) -> None:
+        daemon = self.daemon(device=Device(host="::1", port=0))
+        with capturedLogs() as logs:
+            await daemon.start()
+        [line] = [told for told in map(formatEvent, logs) if "is ready" in told]
+        self.assertIn(f"thermostats on [::1]:{daemon.device_port.getHost().port}, people on 127.0.0.1:", line)
+
     async def test_tls(self) -> None:
         authority, device = self.with_certificate()
         daemon = self.daemon(device=device)
