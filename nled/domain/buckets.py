@@ -109,7 +109,7 @@ BUCKET_TYPES: Final[Mapping[str, BucketType]] = {
             "eco_mode": "eco",
         },
     ),
-    # A merged schedule would keep days and names that were deleted (protocol b.4.2). Of two that arrive within
+    # A merged schedule would keep days and names that were deleted (protocol b.4.2). Of two that come within
     # 15 s a device loses one (protocol b.5).
     "schedule": BucketType("serial", hosted=True, replaced=True, spacing=15_000),
     "custom_schedule": BucketType(replaced=True),
