@@ -28,7 +28,7 @@ setup(
         "Twisted[tls]>=26.10,<28",
         "klein>=24.8,<26",
         "treq>=26.7,<28",
-        # 1.6 replaced the way it reconnects; nled.store.client builds on that way.
+        # 1.6 replaced the way it reconnects; nled.store.redis builds on that way.
         "txredisapi>=1.6,<1.7",
         "hiredis>=3.2,<4",
         "PyYAML>=6.0.2,<7",

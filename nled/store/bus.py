@@ -12,8 +12,8 @@ from nled.store.address import Address
 from nled.store.errors import Reason
 from nled.store.events import Events
 from nled.store.following import Following
-from nled.store.link import Link
-from nled.store.wire import Wire
+from nled.store.redis.link import Link
+from nled.store.redis.wire import Wire
 
 _DEADLINE: Final = 5.0
 # Milliseconds for which the store holds a question; its answers are the heartbeat of this connection.
@@ -42,7 +42,6 @@ class Bus:
         self._link = Link(
             reactor,
             address,
-            partial(Wire, reactor, _DEADLINE),
             deadline=_DEADLINE,
             greet=self._catch_up,
             changed=self._changed,

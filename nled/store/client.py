@@ -1,7 +1,6 @@
 """The store as its typed operations see it: commands and scripts, each with a deadline."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from hashlib import sha1
 from typing import Any, Final
 
@@ -21,9 +20,8 @@ from nled.store.errors import (
     from_reply,
     reason_of,
 )
-from nled.store.greeting import refuse_old
-from nled.store.link import Link
-from nled.store.wire import Wire
+from nled.store.redis.link import Link
+from nled.store.redis.wire import Wire
 
 __all__ = ["Client", "Script", "StoreError", "StoreRefused", "StoreUnavailable"]
 
@@ -92,12 +90,11 @@ class Client:
         """Called after each script that may have written."""
         self.back: Callable[[], None] = lambda: None
         """Called when the store may take writes again, before anything that waited for it is sent."""
-        self.examine: Callable[[Any], Awaitable[None]] | None = None
+        self.examine: Callable[[Wire], Awaitable[None]] | None = None
         """Looks at what the store holds, over each new connection; raises StoreUnsuitable."""
         self._link = Link(
             reactor,
             address,
-            partial(Wire, reactor, deadline),
             deadline=deadline,
             greet=self._greet,
             changed=self._moved,
@@ -172,8 +169,7 @@ class Client:
         return await self._send(wire, expires, ("EVAL", script.source, *args))
 
     async def _wire(self, expires: float) -> Wire:
-        wire: Wire = self._link.live or await self._link.wait(expires - self._clock.seconds())
-        return wire
+        return self._link.live or await self._link.wait(expires - self._clock.seconds())
 
     async def _send(self, wire: Wire, expires: float, args: tuple[str | bytes | int, ...]) -> Any:
         try:
@@ -189,10 +185,9 @@ class Client:
             self._note(reason)
             raise StoreUnavailable(str(reason)) from error
 
-    async def _greet(self, protocol: Any) -> None:
-        await refuse_old(protocol)
+    async def _greet(self, wire: Wire) -> None:
         if self.examine is not None:
-            await self.examine(protocol)
+            await self.examine(wire)
 
     def _moved(self) -> None:
         """Take note that the connection came or went, or why there is none."""

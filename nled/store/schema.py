@@ -8,13 +8,14 @@ each release, and every later one has to start on it.
 """
 
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import txredisapi
 
 from nled.store import keys
 from nled.store.client import Script
 from nled.store.errors import Reason, StartError, StoreUnavailable, StoreUnsuitable
+from nled.store.redis.wire import Wire
 from nled.store.scripts import Runner
 
 VERSION = 1
@@ -37,16 +38,16 @@ async def check(client: Runner) -> None:
         raise StartError(f"{_newer(found)} {_FIX} Nothing was changed.")
 
 
-async def greet(protocol: Any) -> None:
+async def greet(wire: Wire) -> None:
     """Do the same over a new connection of a nled that has started already.
 
     Raises:
         StoreUnsuitable: a newer nled wrote the data.
     """
-    found = await protocol.ask("GET", keys.SCHEMA)
+    found = await wire.execute_command("GET", keys.SCHEMA)
     if found is None:
         with suppress(txredisapi.ResponseError):
-            await protocol.ask("SET", keys.SCHEMA, VERSION, "NX")
+            await wire.execute_command("SET", keys.SCHEMA, VERSION, "NX")
     elif found not in _READABLE:
         raise StoreUnsuitable(Reason("data", _newer(found), _FIX))
 

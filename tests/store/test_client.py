@@ -3,9 +3,9 @@
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
-from nled.store import link
 from nled.store.address import parse
 from nled.store.client import Client, Script, StoreError, StoreUnavailable
+from nled.store.redis import link
 from tests.store.support import (
     DEADLINE,
     FakeServer,

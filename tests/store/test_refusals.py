@@ -14,7 +14,6 @@ from nled.domain.archive.records import HistoryRecord
 from nled.domain.buckets import ObjectKey
 from nled.domain.people import ApiKey, new_key
 from nled.domain.requests import Put
-from nled.store import errors, link
 from nled.store.address import parse
 from nled.store.api_keys import ApiKeys
 from nled.store.archive import Archive
@@ -22,6 +21,7 @@ from nled.store.buckets import Buckets
 from nled.store.client import Client, Script, StoreError, StoreRefused, StoreUnavailable
 from nled.store.devices import _snapshot_of
 from nled.store.pairing import Pairing
+from nled.store.redis import link
 from nled.store.scripts import _ALL, Limits, Scripts, _text
 from tests.store.support import OwnServerTestCase, StoreTestCase, until
 
@@ -34,7 +34,7 @@ FULL = "The server's memory is full. Nothing was changed."
 class RefusalTests(OwnServerTestCase):
     async def setUp(self) -> None:
         self.patch(link, "_HEARTBEAT", 0.02)
-        self.told: list[errors.Reason | None] = []
+        self.told = []
         self.server = self.serve()
         self.client = Client(reactor, self.server.address, changed=self.told.append)
         self.addCleanup(self.client.stop)
