@@ -136,9 +136,18 @@ class LiveDaemon:
         return int(found[1])
 
     def kill_store(self) -> None:
-        """End its private store at once, as by a crash, when it has handed what it acknowledged to the kernel."""
-        self.wait_for_writes()
-        os.kill(self.store_pid, signal.SIGKILL)
+        """End its private store at once, as by a crash, when it has handed what it acknowledged to the kernel.
+
+        While the disk is busy the store answers up to two seconds before it does that, so nothing may come in
+        between.
+        """
+        store = self.store_pid
+        self.signal(signal.SIGSTOP)
+        try:
+            self.wait_for_writes()
+            os.kill(store, signal.SIGKILL)
+        finally:
+            self.signal(signal.SIGCONT)
 
     def wait_for_writes(self) -> None:
         """Wait until its private store has handed all writes to the kernel, where a kill does not reach them."""
