@@ -39,11 +39,11 @@ $(VENV)/bin/python:
 
 # The stamps make a second run fast: pip is asked only when setup.py is newer.
 $(VENV)/.run: setup.py nled/_version.py | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,plot]'
 	@touch $@
 
 $(VENV)/.test: setup.py nled/_version.py | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,plot,test]'
 	@touch $@ $(VENV)/.run
 
 clean:

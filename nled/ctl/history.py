@@ -81,7 +81,7 @@ def _write_csv(points: Mapping[str, list[tuple[int, Any]]]) -> None:
 
 
 def _show(answer: Mapping[str, Any], fields: tuple[str, ...]) -> None:
-    # Half of this command's time, and nothing that the other commands need.
+    # It takes time that other commands need not spend.
     from nled.ctl.plot import plot, zone_of  # noqa: PLC0415
 
     points = answer["points"]

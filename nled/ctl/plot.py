@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import cycle
 from math import inf
+from types import ModuleType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import plotext
+from nled.ctl.errors import Failure
 
 _TICKS = 5
 # How times are told, by how many ms they span.
@@ -34,7 +35,11 @@ def plot(
         time_zone: by which times are told; None for that of this machine.
         size: columns and rows.
         colour: whether the terminal shows colours.
+
+    Raises:
+        Failure: what draws is not installed.
     """
+    plotext = _plotext()
     figure = plotext.figure
     figure.clear()
     figure.theme("default" if colour else "colorless")
@@ -53,6 +58,18 @@ def plot(
     figure.ruler("x").ticks(ticks, [datetime.fromtimestamp(at / 1000, zone).strftime(form) for at in ticks])
     text = figure.build()
     return str(text) if colour else str(plotext.uncolorize(text))
+
+
+def _plotext() -> ModuleType:
+    try:
+        import plotext  # noqa: PLC0415 - an extra, which times and lists do without
+    except ImportError:
+        raise Failure(
+            "Plots need the package plotext: run `pip install '.[plot]'` in a checkout of nled, or ask for "
+            "--csv or --json."
+        ) from None
+    module: ModuleType = plotext
+    return module
 
 
 def _steps(points: Sequence[tuple[int, float]], until: float) -> tuple[list[float], list[float]]:

@@ -1,6 +1,8 @@
 """History as a plot, as CSV and as JSON."""
 
+import sys
 import time
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -40,6 +42,13 @@ class HistoryTests(CtlTestCase):
         self.assertRegex(ran.out, "(?m)^21.0+┤")
         self.assertNotIn("\x1b", ran.out)
         self.assertEqual(ran.out.splitlines()[-1].split(), ["2026-11-18", "60", "min", "-", "90", "s"])
+
+    def test_a_plot_without_what_draws_it(self):
+        with patch.dict(sys.modules, plotext=None):
+            ran = self.run_ctl("history", SERIAL)
+            self.assertEqual((ran.status, ran.out, ran.err.count("\n")), (1, "", 1))
+            self.assertIn("pip install '.[plot]'", ran.err)
+            self.assertIn("heat", self.good("history", SERIAL, "--field", "mode").out)
 
     def test_low_and_high_count_in_mode_range(self):
         for mode, shown in (("heat", False), ("range", True)):
