@@ -112,10 +112,11 @@ class Root(KleinResource):
             except MethodNotAllowed:
                 pass
             else:
-                # werkzeug takes `get` for GET, which RFC 9110 9.1 does not.
-                if name in (rule.methods or ()):
+                # werkzeug takes `get` for GET, which RFC 9110 9.1 does not. And where a path that is written out
+                # lacks the method, it goes on to those with variables.
+                if name in (rule.methods or ()) and not (variables and _written_out(app, path)):
                     return app, rule.endpoint, variables
-            allowed.update(mapper.allowed_methods(path))
+            allowed.update(_written_out(app, path) or mapper.allowed_methods(path))
         raise MethodNotAllowed(allowed) if allowed else NotFound
 
     def _send(self, answer: Answer | None, request: BoundedRequest) -> None:
@@ -143,6 +144,12 @@ class Root(KleinResource):
             return None
         describing = Deferred.fromCoroutine(answer)
         return describing.addCallback(self._send, request).addErrback(self._fail, request)
+
+
+def _written_out(app: Klein, path: str) -> set[str]:
+    """Return the methods of the routes that are this very path, without variables."""
+    rules = (rule for rule in app.url_map.iter_rules() if rule.rule == path)
+    return {method for rule in rules for method in rule.methods or ()}
 
 
 def read_json(request: BoundedRequest, most: int) -> object:

@@ -44,6 +44,7 @@ class RequestTests(SynchronousTestCase):
             endpoint("GET", query=Which),
             endpoint("PUT"),
             endpoint("DELETE", "/of/<name>"),
+            endpoint("POST", "/of/all"),
             endpoint("POST", "/small", most_body=10, body=dict),
         )
 
@@ -108,6 +109,8 @@ class RequestTests(SynchronousTestCase):
         reply = self.edge.ask("PATCH", "/it")
         self.assertEqual((reply.status, reply.headers["Allow"]), (405, "GET, HEAD, POST, PUT"))
         self.assertEqual(self.edge.ask("GET", "/of/x").status, 405)
+        reply = self.edge.ask("DELETE", "/of/all")
+        self.assertEqual((reply.status, reply.headers["Allow"]), (405, "POST"))
         for path in ("/nowhere", "/of/", "/of/a/b"):
             reply = self.edge.ask("GET", path)
             self.assertEqual((reply.status, sorted(reply.json)), (404, ["error", "message", "success"]), path)
