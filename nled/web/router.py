@@ -112,7 +112,7 @@ class Root(KleinResource):
             except MethodNotAllowed:
                 pass
             else:
-                # werkzeug takes `get` for GET, which RFC 9110 9.1 does not. And where a path that is written out
+                # werkzeug takes `get` for GET, which RFC 9110 9.1 does not. And if a path that is written out
                 # lacks the method, it goes on to those with variables.
                 if name in (rule.methods or ()) and not (variables and _written_out(app, path)):
                     return app, rule.endpoint, variables
