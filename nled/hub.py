@@ -45,12 +45,11 @@ class Ticket:
             return succeed(Wake.CHANGED)
         if self._over is not None:
             return succeed(self._over)
-        # The canceller only forgets: a poll whose device has gone is closed by its owner.
+        # The canceller only forgets: time has passed, or the device has gone and the owner closes its poll.
         waiter: Deferred[Wake] = Deferred(lambda _: setattr(self, "_waiter", None))
         self._waiter = waiter
         if seconds is not None:
-            timer = self._hub.clock.callLater(seconds, self._fire, Wake.QUIET)
-            waiter.addBoth(_cancel, timer)
+            waiter.addTimeout(seconds, self._hub.clock, lambda _, __: Wake.QUIET)
         return waiter
 
     def change(self) -> None:
@@ -81,12 +80,6 @@ class Ticket:
         if waiter is not None:
             waiter.callback(wake)
         return waiter is not None
-
-
-def _cancel(result: Wake, timer: IDelayedCall) -> Wake:
-    if timer.active():
-        timer.cancel()
-    return result
 
 
 @define(eq=False)

@@ -34,7 +34,11 @@ async def listen(reactor: Any, path: Path, factory: IProtocolFactory) -> IListen
 
 
 def _make_room(path: Path) -> None:
-    """Remove a socket that nobody listens on; any other file is left alone, and is in the way."""
+    """Remove a socket that nobody listens on; any other file is left alone, and is in the way.
+
+    Twisted's own way (`wantPID`) asks whether the process that made the socket lives, by its number. In a
+    container that number is the same after each restart: a nled that was killed would wait for itself.
+    """
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX) as probe:

@@ -4,11 +4,11 @@ A listener that does not keep up loses what it has not taken, and is told so by 
 what it missed (`nled.store.events`). So nothing here ever grows.
 """
 
-from collections import deque
 from collections.abc import Container
+from functools import partial
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredQueue, QueueOverflow, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from nled.domain.notice import GAP, Notice
@@ -28,52 +28,35 @@ class Listener:
     _feed: "Feed"
     _serials: Container[str] | None
     over: bool = False
-    _waiting: deque[Notice] = field(factory=deque)
-    _waiter: Deferred[Notice | None] | None = None
+    # One waiter at a time; None lets it go.
+    _queue: "DeferredQueue[Notice | None]" = field(factory=partial(DeferredQueue, ROOM, 1))
 
     def next(self, seconds: float) -> Deferred[Notice | None]:
         """Give the next notice; None when there was none within that time, or there will be none."""
-        if self._waiting:
-            return succeed(self._waiting.popleft())
-        if self.over:
+        if self.over and not self._queue.pending:
             return succeed(None)
-        # The canceller only forgets: who waited has gone, and closes this.
-        waiter: Deferred[Notice | None] = Deferred(lambda _: setattr(self, "_waiter", None))
-        self._waiter = waiter
-        timer = self._feed.clock.callLater(seconds, self._fire, None)
-
-        def stop_timer(result: Notice | None) -> Notice | None:
-            if timer.active():
-                timer.cancel()
-            return result
-
-        return waiter.addBoth(stop_timer)
+        return self._queue.get().addTimeout(seconds, self._feed.clock, lambda _, __: None)
 
     def tell(self, notice: Notice) -> None:
         """Hand over a notice, if it is for this listener."""
         if not (self._serials is None or notice is GAP or notice.concerns(self._serials)):
             return
-        if self._waiter is not None:
-            self._fire(notice)
-        elif len(self._waiting) < ROOM:
-            self._waiting.append(notice)
-        else:
-            self._waiting = deque((GAP,))
+        try:
+            self._queue.put(notice)
+        except QueueOverflow:
+            # Nobody waits while there is something to take.
+            self._queue = DeferredQueue(ROOM, 1)
+            self._queue.put(GAP)
 
     def end(self) -> None:
         """Let the waiter go: there will be nothing more."""
         self.over = True
-        if self._waiter is not None:
-            self._fire(None)
+        if self._queue.waiting:
+            self._queue.put(None)
 
     def close(self) -> None:
         """Listen no more; a second time does nothing."""
         self._feed.forget(self)
-
-    def _fire(self, notice: Notice | None) -> None:
-        waiter, self._waiter = self._waiter, None
-        assert waiter is not None
-        waiter.callback(notice)
 
 
 @define
