@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # Seconds; it takes a third of that on a machine that does nothing else.
-PATIENCE = 100
+PATIENCE = 240
 
 
 class ContractTests(TestCase):
