@@ -54,6 +54,14 @@ class Household:
         for serial in OWNERS:
             self.ask("POST", "/command", {"serial": serial, "command": "set_device_setting", "value": value})
 
+    def invite(self) -> str:
+        """Make an invite; returns its id."""
+        serial = next(iter(OWNERS))
+        answer = self.ask("POST", "/api/invites", {"serial": serial, "permission": "read"})
+        assert answer.status == 200, answer
+        identifier: str = answer.json["id"]
+        return identifier
+
     def _introduce(self, serial: str) -> None:
         buckets = boot(Identity.of(serial), Random(serial))
         own = buckets["device"]
