@@ -67,4 +67,6 @@ class ContractTests(TestCase):
 
 
 if os.environ.get("NLED_TEST_STORE"):
-    ContractTests.skip = "What the API says does not depend on the store's version, and to try it takes a minute."
+    ContractTests.skip = (
+        "What the API says does not depend on the store's version, and to try it takes a minute."
+    )
